@@ -1,0 +1,110 @@
+"""Every error that a user can cause or act on, as one tree.
+
+    QAError                     exit code 1, one or two lines, no traceback
+    ├── UsageError              exit code 2: the command's words are off
+    ├── ConfigError             an environment variable or option has a value that cannot be used
+    ├── CorpusError             the corpus is missing, empty, or not readable as papers
+    ├── StoreError              the vector store cannot be used as it is
+    │   ├── StoreMissing        there is none yet: `qa rebuild` makes it
+    │   ├── StoreMismatch       built by another embedding model or format
+    │   ├── StoreLocked         another process is writing it
+    │   └── StoreDamaged        files are missing, cut off or disagree
+    ├── EmbeddingError          weights not to be had, or the embedding endpoint failed
+    ├── PromptError             a prompt file is missing or has the wrong variables
+    └── ChatError               the chat model could not be asked, or its reply not be used
+        ├── ChatAuthError       401, 403
+        ├── ChatModelNotFound   404
+        ├── ChatRateLimited     429 after all retries, or no quota
+        ├── ChatUnreachable     no connection, name not found, TLS
+        ├── ChatTimeout         nothing came within the time limit
+        ├── ChatContextTooLong  the prompt does not fit: the caller may split it
+        ├── ChatRefused         the model declined to answer
+        └── ChatBadReply        cut off, empty, or not what was asked for
+
+Messages say what happened and then what to do next, naming the command where there is one.
+Errors of other libraries are translated once, where that library is called, with `raise … from exc`.
+"""
+
+
+class QAError(Exception):
+    """Something the user can act on; `str()` of it is what is printed."""
+
+    exit_code = 1
+
+
+class UsageError(QAError):
+    """The command was called in a way it does not have."""
+
+    exit_code = 2
+
+
+class ConfigError(QAError):
+    """A setting has a value that cannot be used."""
+
+
+class CorpusError(QAError):
+    """The corpus is missing, empty, or not readable as papers."""
+
+
+class StoreError(QAError):
+    """The vector store cannot be used as it is."""
+
+
+class StoreMissing(StoreError):
+    """There is no vector store for this corpus yet."""
+
+
+class StoreMismatch(StoreError):
+    """The vector store was built by another embedding model, chunker or format."""
+
+
+class StoreLocked(StoreError):
+    """Another process is writing the vector store."""
+
+
+class StoreDamaged(StoreError):
+    """Files of the vector store are missing, cut off, or disagree with each other."""
+
+
+class EmbeddingError(QAError):
+    """Texts could not be embedded."""
+
+
+class PromptError(QAError):
+    """A prompt file is missing or asks for variables that do not exist."""
+
+
+class ChatError(QAError):
+    """The chat model could not be asked, or its reply could not be used."""
+
+
+class ChatAuthError(ChatError):
+    """The server does not accept the key."""
+
+
+class ChatModelNotFound(ChatError):
+    """The server does not have the model."""
+
+
+class ChatRateLimited(ChatError):
+    """The server kept refusing for load or quota."""
+
+
+class ChatUnreachable(ChatError):
+    """There is no server where one was expected."""
+
+
+class ChatTimeout(ChatError):
+    """The server did not answer within the time limit."""
+
+
+class ChatContextTooLong(ChatError):
+    """The prompt is longer than the model's context."""
+
+
+class ChatRefused(ChatError):
+    """The model declined to answer."""
+
+
+class ChatBadReply(ChatError):
+    """The reply was cut off, empty, or not what was asked for."""

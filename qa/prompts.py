@@ -1,0 +1,62 @@
+"""Prompts: text files with `$name` variables, each replaceable by a file of the same name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from qa.config import bundled
+from qa.errors import PromptError
+
+VARIABLES = {
+    "judge.system": frozenset[str](),
+    "judge.user": frozenset({"question", "papers", "count"}),
+    "answer.system": frozenset[str](),
+    "answer.user": frozenset({"question", "papers", "note"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt's text, already known to use its variables and no others."""
+
+    name: str
+    text: str
+
+    def fill(self, **values: str) -> str:
+        """The text with every variable replaced; values are inserted as they are."""
+        return Template(self.text).substitute(values)
+
+
+def load_prompt(name: str, replacements: Path | None) -> Prompt:
+    """The prompt from `replacements/<name>.txt` if there is such a file, else the bundled one.
+
+    Raises PromptError if the file cannot be read or its variables are not those of `VARIABLES`.
+    """
+    path = _path(name, replacements)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise PromptError(f"The prompt {path} cannot be read: {exc}") from exc
+    template = Template(text)
+    found = frozenset(template.get_identifiers())
+    expected = VARIABLES[name]
+    if not template.is_valid() or found != expected:
+        raise PromptError(
+            f"The prompt {path} must use {_listed(expected)}, and uses {_listed(found)}. "
+            "Write a plain dollar sign as $$."
+        )
+    return Prompt(name, text)
+
+
+def _path(name: str, replacements: Path | None) -> Path:
+    if replacements is not None:
+        if not replacements.is_dir():
+            raise PromptError(f"QA_PROMPTS is {replacements}, which is not a folder.")
+        given = replacements / f"{name}.txt"
+        if given.exists():
+            return given
+    return bundled("prompts") / f"{name}.txt"
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(f"${name}" for name in sorted(names)) or "no variables"

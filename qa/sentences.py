@@ -1,0 +1,225 @@
+"""Sentences of an abstract, with their exact places in it."""
+# ruff: noqa: RUF001 (quotation marks, dashes and full stops of many scripts are the matter here)
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+LONGEST = 600  # characters; what has no stop for longer is cut, so that it can still be quoted
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Never the end of a sentence.
+_INSIDE = _words(
+    "e.g eg i.e ie cf vs w.r.t wrt viz resp approx ca incl excl esp avg dr prof mr mrs ms mx st mt "
+    "fig figs eq eqs eqn eqns sra dra p.ej ej z.b d.h bzw p.ex u.a et"
+)
+# Inside when a number follows: "No. 5", but "the answer is no. However".
+_BEFORE_NUMBER = _words(
+    "no nos nr sec secs sect ref refs tab tabs ch vol vols p pp art alg thm lem prop def cor app "
+    "núm pág ver"
+)
+# The end only where a usual first word of a sentence follows; single letters (initials) too.
+_DOUBTFUL = _words(
+    "inc ltd corp jr sr a.k.a i.i.d iid s.t a.s w.l.o.g w.h.p u.s u.k u.s.a e.u "
+    "ph.d m.sc b.sc a.m p.m st.d dept univ"
+)
+_FIRST_WORDS = _words(
+    "a after all although an and another as at based because besides both building but by code "
+    "codes compared consequently contrary current data despite due each empirical empirically "
+    "especially even every existing experimental experiments extensive finally first firstly for "
+    "from further furthermore given hence here how however if importantly in indeed inspired "
+    "instead it its lastly many more moreover most motivated nevertheless next nonetheless not "
+    "notably on one our overall prior recent recently results second secondly several similarly "
+    "since so some specifically still such surprisingly that the their then there thereby "
+    "therefore these they third this those though through thus to together two typically unlike "
+    "unfortunately using we what when where whereas whether which while why with without yet you "
+    "el la los las en este esta estos estas para por se sin con además nuestro nuestra"
+)
+
+_TAG = r"</?[A-Za-z][^<>]{0,60}>"
+_CLOSING_TAG = r"</[A-Za-z][^<>]{0,60}>|<br ?/?>"
+_CLOSERS = rf"(?:[\"'”’»)\]}}*_]|\[[\d,;–\- ]{{1,20}}\]|{_CLOSING_TAG})*"
+_BREAK = re.compile(
+    rf"""(?=[\n.!?…。！？｡।۔؟።։])(?:  # one look decides for most characters: fast
+      (?P<paragraph>\n[^\S\n]*\n\s*|\n(?=\s*(?:[-*•]|\d{{1,2}}[.)])\s))
+    | (?P<wide>[。！？｡।۔؟።։]+[”’」』）》\"']*)
+    | (?P<stop>[.!?…]+)(?P<close>{_CLOSERS})(?=\s|$|(?<=>))
+    | (?P<glued>(?<=[a-z]{{4}})\.(?=(?:The|This|These|We|Our|In|It|However|To|Codes?)\b)))""",
+    re.VERBOSE,
+)
+_OPENERS = re.compile(rf"\s*(?:[\"'“‘«(\[{{*_¿¡$\\]|{_TAG})*")
+_LAST_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?\Z")
+_PLAIN_WORD = re.compile(r"\s[a-z]{4,}\Z")
+_MATH = re.compile(r"\$(?=\S)[^$\n]{1,200}(?<=\S)\$(?!\d)")
+_LIST_NUMBER = re.compile(r"(?:\A|[:;,\s])(?:\(?\d{1,2}|\((?:\d{1,2}|[a-z]|[ivx]+)\))\Z")
+_TORN_DECIMAL = re.compile(r"\. \d+ ?\\?%")  # "83. 7% accuracy"
+_MIXED_CASE = re.compile(r"[a-z]{1,3}[A-Z]")  # xLSTM, nnU-Net: a name, so it may open a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence: `abstract[start:end] == text`, without space around it."""
+
+    number: int  # 1-based
+    text: str
+    start: int
+    end: int
+
+
+def split_sentences(text: str, *, longest: int = LONGEST) -> tuple[Sentence, ...]:
+    """Return the sentences of a text in order; never empty for a text that is not blank.
+
+    Together they hold every character that is not white space, and none twice. What runs on for
+    more than `longest` characters is cut. Takes linear time.
+    """
+    spans = _join_crumbs(text, _trimmed(text, pairwise(_boundaries(text))))
+    pieces = (piece for start, end in spans for piece in _quotable(text, start, end, longest))
+    return tuple(
+        Sentence(number, text[start:end], start, end)
+        for number, (start, end) in enumerate(pieces, start=1)
+    )
+
+
+def _boundaries(text: str) -> Iterator[int]:
+    closed = _closed_until(text)
+    yield 0
+    start = 0
+    for match in _BREAK.finditer(text):
+        if _ends_sentence(text, start, match, closed):
+            start = match.end()
+            yield start
+    yield len(text)
+
+
+def _ends_sentence(text: str, start: int, match: re.Match[str], closed: dict[int, int]) -> bool:
+    if match["paragraph"] is not None or match["wide"] is not None:
+        return True
+    if match["glued"] is not None:  # "platforms.Code is", but not "tf.keras.In"
+        before = text[max(start, match.start() - 40) : match.start()]
+        return match.start() not in closed and _PLAIN_WORD.search(before) is not None
+    if match.start() in closed and closed[match.start()] > match.end():
+        return False
+    return _stop_ends(text, start, match)
+
+
+def _stop_ends(text: str, start: int, match: re.Match[str]) -> bool:
+    """Judge a stop by the word before it and the word after it."""
+    following = text[_following(text, match.end()) :][:24]
+    if not following:
+        return True
+    before = text[max(start, match.start() - 24) : match.start()]
+    capital = not following[0].islower() or _MIXED_CASE.match(following) is not None
+    if match["stop"] != ".":
+        return capital
+    if _LIST_NUMBER.search(before) and _opens_list_item(text, start, match.start()):
+        return False
+    if _TORN_DECIMAL.match(text, match.start()) and before[-1:].isdigit():
+        return False
+    return _full_stop_ends(before, following, capital=capital, closed=bool(match["close"]))
+
+
+def _full_stop_ends(before: str, following: str, *, capital: bool, closed: bool) -> bool:
+    found = _LAST_WORD.search(before)
+    word = found[0] if found else ""
+    key = word.lower()
+    if key in _INSIDE or (key in _BEFORE_NUMBER and following[0].isdigit()):
+        return False
+    if key in {"al", "etal"}:  # "Lu et al. Traditional …", but "Xie et al. (2020)"
+        return following[0].isupper()
+    if not closed and (key in _DOUBTFUL or (len(word) == 1 and word.isalpha() and word.isupper())):
+        return capital and _first_word(following) in _FIRST_WORDS
+    if not capital:  # careless writing: "… in each layer. the weights …"
+        return not closed and _PLAIN_WORD.search(before) is not None
+    return True
+
+
+def _first_word(text: str) -> str:
+    return re.split(r"[^\w]", text, maxsplit=1)[0].lower()
+
+
+def _following(text: str, index: int) -> int:
+    """Return where the next word starts, past space and whatever opens it."""
+    match = _OPENERS.match(text, index)
+    return match.end() if match else index
+
+
+def _opens_list_item(text: str, start: int, stop: int) -> bool:
+    """Tell whether the number before a stop is a list's, as in "two steps: 1. We … 2. We …"."""
+    head = _LIST_NUMBER.sub("", text[start:stop]).rstrip()
+    return not head or head.endswith((":", ";"))
+
+
+def _closed_until(text: str) -> dict[int, int]:
+    """Map each stop inside brackets or a formula to where those end.
+
+    An unclosed bracket, or one closed only much later, protects nothing.
+    """
+    spans = [match.span() for match in _MATH.finditer(text)]
+    opened: list[int] = []
+    for match in re.finditer(r"[()]", text):
+        if match[0] == "(":
+            opened.append(match.start())
+        elif opened:
+            start = opened.pop()
+            if match.end() - start <= 400:
+                spans.append((start, match.end()))
+    return _stops_inside(text, spans)
+
+
+def _stops_inside(text: str, spans: list[tuple[int, int]]) -> dict[int, int]:
+    inside: dict[int, int] = {}
+    reach = iter(sorted(spans))
+    span = next(reach, None)
+    end = -1
+    for match in re.finditer(r"[.!?…]+", text):
+        while span is not None and span[0] <= match.start():
+            end = max(end, span[1])
+            span = next(reach, None)
+        if match.start() < end:
+            inside[match.start()] = end
+    return inside
+
+
+def _trimmed(text: str, spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for start, end in spans:
+        piece = text[start:end]
+        stripped = piece.strip()
+        if stripped:
+            begin = start + piece.index(stripped[0])
+            yield begin, begin + len(stripped)
+
+
+def _join_crumbs(text: str, spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Add pieces without a letter or digit to the sentence before them."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        crumb = not any(character.isalnum() for character in text[start:end])
+        if joined and crumb:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _quotable(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, int]]:
+    """Cut what is too long to quote, best at a semicolon, else a comma, else a space."""
+    while end - start > longest:
+        limit = start + min(longest, (end - start) * 2 // 3)
+        cut = _cut(text, start + (limit - start) // 2, limit)
+        head = text[start:cut].rstrip()
+        yield start, start + len(head)
+        start = cut + len(text[cut:end]) - len(text[cut:end].lstrip())
+    yield start, end
+
+
+def _cut(text: str, low: int, high: int) -> int:
+    for pattern in (";", ",", " "):
+        found = max(text.rfind(pattern + space, low, high) for space in (" ", "\n"))
+        if found >= 0:
+            return found + 1
+    return high
