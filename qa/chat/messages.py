@@ -1,0 +1,103 @@
+"""What goes to a chat model and what comes back, and the protocol every chat model follows."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+CHARACTERS_PER_TOKEN = 4  # of English text; only for servers that do not count
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation that is sent."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What calls cost in tokens; add them up with `+`.
+
+    `cached_tokens` is the part of `prompt_tokens` that the server had seen before and charges less
+    for. `estimated` is true as soon as one call was not counted by its server; its tokens are then
+    guessed from the number of characters.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens sent and received."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+def estimated_usage(messages: Sequence[Message], received: int) -> Usage:
+    """Return a guess for one call, from the characters sent and the number `received`."""
+    sent = sum(len(message.content) for message in messages)
+    return Usage(
+        calls=1,
+        prompt_tokens=-(-sent // CHARACTERS_PER_TOKEN),
+        completion_tokens=-(-received // CHARACTERS_PER_TOKEN),
+        estimated=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply; `finish` is "stop", or "length" where the model hit its output limit."""
+
+    text: str
+    finish: str
+    usage: Usage
+
+
+class ReplyStream(Protocol):
+    """A reply piece by piece: iterate it with `async for`; leave early with `aclose()`."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the call cost; complete once the iteration has ended, also by an error."""
+
+    def __aiter__(self) -> AsyncIterator[str]: ...
+
+    async def aclose(self) -> None:
+        """Stop reading and let go of the connection."""
+
+
+class Chat(Protocol):
+    """A chat model."""
+
+    @property
+    def model(self) -> str:
+        """Its name, as the user is told who wrote the answer."""
+
+    async def complete(
+        self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
+    ) -> Reply:
+        """Return the reply to `messages`; with `schema` a JSON document, where the server can.
+
+        Raises ChatError.
+        """
+
+    def stream(self, messages: Sequence[Message]) -> ReplyStream:
+        """Return the reply as it is written.
+
+        The iteration raises ChatError; what came before that stays valid, as a partial reply.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
