@@ -1,0 +1,50 @@
+"""What the rest of the program knows of embeddings: texts go in, vectors of length 1 come out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+LOCAL_MODEL = "all-MiniLM-L6-v2"
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text, and the parts of it that want vectors of their own."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]  # character offsets: text[start:end] is a part
+
+
+class Embedder(Protocol):
+    """A model that turns texts into vectors; its methods raise EmbeddingError."""
+
+    @property
+    def name(self) -> str:
+        """The model's name as the user writes it."""
+
+    @property
+    def dimension(self) -> int:
+        """How many numbers a vector has."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A line that changes whenever the vectors of the same text would."""
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return one row per text: (n, dimension), each of length 1."""
+
+    def embed_passages(self, passages: Sequence[Passage]) -> list[FloatArray]:
+        """Return (1 + spans, dimension) per passage: the whole text, then its spans in order."""
+
+
+def normalised(rows: npt.ArrayLike) -> FloatArray:
+    """Return the rows scaled to length 1, as float32; a row of zeros stays one."""
+    array = np.asarray(rows, dtype=np.float32)
+    lengths = np.linalg.norm(array, axis=-1, keepdims=True)
+    scaled: FloatArray = array / np.maximum(lengths, np.float32(1e-12))
+    return scaled
