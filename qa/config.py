@@ -58,7 +58,7 @@ class Config:
 
 
 def bundled(name: str) -> Path:
-    """A folder that comes with the program: beside the package in a checkout, within it in a wheel."""
+    """A folder that comes with the program: beside the package, or within it in a wheel."""
     package = Path(__file__).parent
     installed = package / "_bundled" / name
     return installed if installed.is_dir() else package.parent / name

@@ -2,7 +2,7 @@
 
     QAError                     exit code 1, one or two lines, no traceback
     ├── UsageError              exit code 2: the command's words are off
-    ├── ConfigError             an environment variable or option has a value that cannot be used
+    ├── ConfigError             a setting has a value that cannot be used
     ├── CorpusError             the corpus is missing, empty, or not readable as papers
     ├── StoreError              the vector store cannot be used as it is
     │   ├── StoreMissing        there is none yet: `qa rebuild` makes it
@@ -19,10 +19,10 @@
         ├── ChatTimeout         nothing came within the time limit
         ├── ChatContextTooLong  the prompt does not fit: the caller may split it
         ├── ChatRefused         the model declined to answer
-        └── ChatBadReply        cut off, empty, or not what was asked for
+        └── ChatBadReply        cut off, empty, or not what was asked
 
 Messages say what happened and then what to do next, naming the command where there is one.
-Errors of other libraries are translated once, where that library is called, with `raise … from exc`.
+Errors of other libraries are translated once, where that library is called, by `raise … from exc`.
 """
 
 

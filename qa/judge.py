@@ -84,7 +84,7 @@ class ModelJudge:
         self._cache = cache
 
     async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:
-        """A verdict for each paper, in the order given; what a failing server leaves is unjudged."""
+        """A verdict for each paper, in their order; what a failing server leaves is unjudged."""
         known = self._cache.get(question, papers) if self._cache else {}
         rest = [paper for paper in papers if paper.id not in known]
         slots = asyncio.Semaphore(PARALLEL)
@@ -166,9 +166,7 @@ def read_verdicts(text: str, keys: dict[str, Paper]) -> dict[str, Verdict]:
     named = [(_key(entry), entry) for entry in entries if isinstance(entry, dict)]
     counts = [key for key, _ in named]
     verdicts = (
-        _verdict(entry, keys[key])
-        for key, entry in named
-        if key in keys and counts.count(key) == 1
+        _verdict(entry, keys[key]) for key, entry in named if key in keys and counts.count(key) == 1
     )
     return {verdict.paper_id: verdict for verdict in verdicts if verdict}
 

@@ -138,9 +138,7 @@ class Deduplicator:
         A shared DOI or arXiv id is not enough (exports give a whole volume's papers its DOI), nor
         is a shared title ("Editorial"): the titles or ids must agree and the abstracts overlap.
         """
-        same_key = dict.fromkeys(
-            slot for key in _keys(record) for slot in self._slots.get(key, ())
-        )
+        same_key = dict.fromkeys(slot for key in _keys(record) for slot in self._slots.get(key, ()))
         for slot in same_key:
             if same_abstract(record.abstract, self._fetch(slot).abstract):
                 return slot

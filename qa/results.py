@@ -1,4 +1,4 @@
-"""What a question comes back with: the answer, its papers with their evidence, and what was read."""
+"""What a question comes back with: the answer, its papers and their evidence, and what was read."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

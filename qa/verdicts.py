@@ -1,4 +1,4 @@
-"""Verdicts kept on disk, so that asking again, or on after an interruption, pays for what is new."""
+"""Verdicts kept on disk: asking again, or on after an interruption, pays for what is new alone."""
 
 import hashlib
 import json

@@ -21,7 +21,7 @@ def papers(count):
 
 
 class QueuedChat:
-    """Answers each call with the next of its replies: a text, an error, or a function of the prompt."""
+    """Answers with the next of its replies: a text, an error, or a function of the prompt."""
 
     model = "queued"
 
@@ -29,7 +29,7 @@ class QueuedChat:
         self.replies = list(replies)
         self.prompts = []
 
-    async def complete(self, messages, *, schema=None):
+    async def complete(self, messages, *, schema=None):  # noqa: ARG002
         prompt = messages[-1].content
         self.prompts.append(prompt)
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]

@@ -22,7 +22,8 @@ def test_same_title_with_another_abstract_stays_a_paper_of_its_own():
 
 
 def test_near_identical_titles_stay_apart():
-    papers = unique_papers([record(title="Forward Learning I"), record(title="Forward Learning II")])
+    titles = ("Forward Learning I", "Forward Learning II")
+    papers = unique_papers([record(title=title) for title in titles])
     assert len(papers) == 2
 
 

@@ -29,6 +29,7 @@ def texts(text: str) -> list[str]:
         "The loss $f(x). Then$ is 10times smaller with h=hcirc g, \\eg, sim30% less.",
         "Vemos p.ej. Madrid en la fig. 2 de este trabajo.",
         "SpaRTAN achieves 77. 7% accuracy.",
+        "The bound of Assos et al. (COLT 2023) and [Bun et al. FOCS 2015] holds.",
         "It was recommended by approx. 20 people at Acme Inc. in Paris.",
     ],
 )
@@ -53,6 +54,8 @@ def test_one_sentence_stays_one(sentence: str) -> None:
         ("¿Funciona?", "¡Sí, funciona!"),
         ("La red aprende.", "Este trabajo lo muestra."),
         ("It works.[12]", "We show why."),
+        ("It takes 1 ms.", "Then it waits for MT."),
+        ("This helps MT.", "Chart QA needs more."),
         ("So far.\n\nConclusion without a stop", "- an item"),
         ("The answer is no.", "However, it holds."),
     ],
@@ -115,8 +118,37 @@ def test_no_text_has_no_sentence() -> None:
     assert texts("...") == ["..."]
 
 
-ODD_PIECES = ["We", "it", "3", "e.g.", "al.", ".", "!", "?", "(", ")", "[1]", "$", '"', "'a'", "<br>"]
-ODD_PIECES += ["</p>", "\n", "\n\n", "U.S.", "。", "x.Y", "0.5", ";", ",", "\u2028", " ", "word " * 130]
+ODD_PIECES = [
+    "We",
+    "it",
+    "3",
+    "e.g.",
+    "al.",
+    ".",
+    "!",
+    "?",
+    "(",
+    ")",
+    "[1]",
+    "$",
+    '"',
+    "'a'",
+    "<br>",
+]
+ODD_PIECES += [
+    "</p>",
+    "\n",
+    "\n\n",
+    "U.S.",
+    "。",
+    "x.Y",
+    "0.5",
+    ";",
+    ",",
+    "\u2028",
+    " ",
+    "word " * 130,
+]
 ODD_TEXT = st.text() | st.lists(st.sampled_from(ODD_PIECES)).map(" ".join)
 
 

@@ -1,0 +1,99 @@
+"""How a question ends: the answer checked, its papers numbered, and what it took."""
+
+from dataclasses import dataclass
+
+from qa.answer import NOT_IN_CORPUS, Writer
+from qa.chat import Usage
+from qa.check import check_answer, cited_numbers
+from qa.cost import cost_usd
+from qa.events import Written
+from qa.judge import Judge
+from qa.listing import listed, nearest
+from qa.results import Answer, Coverage, Outcome, Relevance, Spent, Warned
+from qa.retrieval import Retriever
+
+MISSES = 3  # papers named as nearest where nothing answers
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What answers questions; without a judge and a writer the scores decide alone."""
+
+    retriever: Retriever
+    judge: Judge | None = None
+    writer: Writer | None = None
+    model: str | None = None
+    base_url: str | None = None  # of the model's server; prices are known for OpenAI's own alone
+
+
+def conclude(ev: Written, parts: Parts) -> Answer:
+    """The result of a question whose answer is written."""
+    declined = not ev.papers or ev.text.startswith(NOT_IN_CORPUS)
+    search = ev.state.search
+    return Answer(
+        question=search.question,
+        outcome=_outcome(ev, declined=declined),
+        model=parts.model,
+        embedding=parts.retriever.embedding,
+        answer=_declined(ev.text) if declined else ev.text,
+        papers=() if declined else listed(ev.papers, cited_numbers(ev.text)),
+        nearest=listed(nearest(search, parts.retriever, MISSES), set()) if declined else (),
+        coverage=_coverage(ev, parts.retriever.corpus_size),
+        warnings=_warnings(ev, parts, declined=declined),
+        usage=_spent(ev, parts),
+        seconds=ev.state.clock.seconds(),
+    )
+
+
+def _outcome(ev: Written, *, declined: bool) -> Outcome:
+    if not ev.state.search.ranking.ids:
+        return Outcome.NOTHING_RETRIEVED
+    return Outcome.NOT_IN_CORPUS if declined else Outcome.ANSWERED
+
+
+def _declined(text: str) -> str:
+    reason = text.removeprefix(NOT_IN_CORPUS).strip()
+    return f"The corpus does not say. {reason}".strip()
+
+
+def _warnings(ev: Written, parts: Parts, *, declined: bool) -> tuple[Warned, ...]:
+    """What went wrong on the way, what was left unjudged, and what the check found."""
+    warnings = list(ev.state.warnings)
+    unjudged = ev.state.reading.count(None)
+    if unjudged:
+        papers = "1 paper" if unjudged == 1 else f"{unjudged} papers"
+        warnings.append(Warned("unjudged", f"{papers} got no usable verdict from {parts.model}."))
+    if parts.writer is not None and not declined:
+        papers_by_number = {e.n: (e.paper.title, e.paper.abstract) for e in ev.papers}
+        findings = check_answer(ev.text, papers_by_number)
+        warnings += [Warned(finding.kind, finding.detail) for finding in findings]
+    return tuple(warnings)
+
+
+def _coverage(ev: Written, corpus: int) -> Coverage:
+    if len(ev.state.reading):
+        return ev.state.reading.coverage(corpus, ev.stopped)
+    sure = sum(entry.relevance == Relevance.YES for entry in ev.papers)
+    return Coverage(corpus, relevant=sure, partly=len(ev.papers) - sure, rounds=1)
+
+
+def _spent(ev: Written, parts: Parts) -> Spent:
+    kinds = {"judge": ev.state.reading.usage, "write": ev.usage}
+    total = sum(kinds.values(), Usage())
+    cost = cost_usd(parts.model, total, base_url=parts.base_url) if parts.model else None
+    return Spent(
+        calls=total.calls,
+        prompt_tokens=total.prompt_tokens,
+        completion_tokens=total.completion_tokens,
+        cost_usd=cost,
+        estimated=total.estimated,
+        by_kind={kind: _tokens(usage) for kind, usage in kinds.items() if usage.calls},
+    )
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    return {
+        "calls": usage.calls,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+    }

@@ -1,0 +1,105 @@
+"""Events of the pipeline: what its steps hand on, and the progress that a listener sees."""
+
+import time
+from dataclasses import dataclass, field
+
+from workflows.events import Event, StartEvent, StopEvent
+
+from qa.answer import Qualifying
+from qa.chat import Usage
+from qa.judge import Judged
+from qa.papers import Paper
+from qa.reading import Limits, Reading
+from qa.results import Answer, Coverage, Seconds, Stopped, Warned
+from qa.retrieval import Search
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Seconds spent, by stage."""
+
+    began: float = field(default_factory=time.perf_counter)
+    rank: float = 0.0
+    judge: float = 0.0
+    write: float = 0.0
+
+    def seconds(self) -> Seconds:
+        """The times so far, in the form that is printed."""
+        return Seconds(self.rank, self.judge, self.write, time.perf_counter() - self.began)
+
+
+class Asked(StartEvent):
+    """A question comes in."""
+
+    question: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the steps hand on: the search as it stands, and what was read."""
+
+    limits: Limits
+    search: Search
+    reading: Reading
+    clock: Clock
+    warnings: tuple[Warned, ...] = ()
+
+
+class ReadOn(Event):
+    """A round was judged; rank again."""
+
+    state: State
+
+
+class Batch(Event):
+    """Papers to be judged next."""
+
+    state: State
+    papers: tuple[Paper, ...]
+
+
+class Decided(Event):
+    """Reading is over."""
+
+    state: State
+    stopped: Stopped
+
+
+class Written(Event):
+    """The answer is written, or quoted together where there is no writer."""
+
+    state: State
+    stopped: Stopped
+    papers: tuple[Qualifying, ...]
+    text: str
+    usage: Usage
+
+
+class Finished(StopEvent):
+    """The answer, with all that belongs to it."""
+
+    answer: Answer
+    ranked: tuple[str, ...]  # every candidate's id, best first, for measuring
+
+
+class Ranked(Event):
+    """Progress: the corpus was ranked."""
+
+    corpus: int
+
+
+class RoundRead(Event):
+    """Progress: one more round was judged."""
+
+    coverage: Coverage
+    search: Search
+    papers: tuple[Paper, ...]
+    judged: Judged
+
+
+class Piece(Event):
+    """Progress: a piece of the answer, as the model speaks; `papers` are what [n] means."""
+
+    text: str
+    papers: tuple[Qualifying, ...]

@@ -1,0 +1,90 @@
+"""The papers of an answer: which ones, in what order, under which numbers, with which sentences."""
+
+from collections.abc import Iterable, Sequence
+
+from qa.answer import Qualifying
+from qa.papers import Paper
+from qa.reading import Reading
+from qa.results import Evidence, ListedPaper, Relevance
+from qa.retrieval import Retriever, Search
+
+SHOWN = 2  # sentences shown for a paper where no judge has pointed at any
+
+
+def by_verdict(reading: Reading, search: Search, retriever: Retriever) -> tuple[Qualifying, ...]:
+    """The papers that qualify by the judge's verdicts, fully before partly, best first."""
+    chosen = {verdict.paper_id: verdict for verdict in reading if verdict.qualifies}
+    papers = retriever.papers(
+        sorted(chosen, key=lambda id_: (chosen[id_].relevance != Relevance.YES, -search.score(id_)))
+    )
+    return tuple(
+        Qualifying(
+            n,
+            paper,
+            chosen[paper.id].relevance or Relevance.PARTLY,
+            chosen[paper.id].sentences or retriever.best_sentences(search, paper, 1),
+            search.score(paper.id),
+        )
+        for n, paper in enumerate(papers, start=1)
+    )
+
+
+def by_score(search: Search, retriever: Retriever) -> tuple[Qualifying, ...]:
+    """The papers that the scores alone speak for, best first; none if the corpus does not answer.
+
+    `yes` and `partly` then say how sure the scorer is.
+    """
+    ranking = search.ranking
+    papers = retriever.papers(ranking.ids[: ranking.cut])
+    return tuple(
+        Qualifying(
+            n,
+            paper,
+            Relevance.YES if n <= ranking.sure else Relevance.PARTLY,
+            retriever.best_sentences(search, paper, SHOWN),
+            search.score(paper.id),
+        )
+        for n, paper in enumerate(papers, start=1)
+    )
+
+
+def nearest(
+    search: Search, retriever: Retriever, count: int, *, but: Iterable[str] = ()
+) -> tuple[Qualifying, ...]:
+    """The papers that come closest to a question that nothing answers, named as such."""
+    left_out = set(but)
+    ids = [id_ for id_ in search.ranking.ids if id_ not in left_out][:count]
+    return tuple(
+        Qualifying(
+            n,
+            paper,
+            Relevance.NO,
+            retriever.best_sentences(search, paper, 1),
+            search.score(paper.id),
+        )
+        for n, paper in enumerate(retriever.papers(ids), start=1)
+    )
+
+
+def listed(papers: Sequence[Qualifying], cited: set[int]) -> tuple[ListedPaper, ...]:
+    """The papers as the answer carries them, quotes cut from the abstracts by their offsets."""
+    return tuple(
+        ListedPaper(
+            n=entry.n,
+            id=entry.paper.id,
+            title=entry.paper.title,
+            relevance=entry.relevance,
+            score=round(entry.score, 4),
+            cited=entry.n in cited,
+            evidence=evidence(entry.paper, entry.sentences),
+            source=entry.paper.sources[0],
+            url=entry.paper.link,
+        )
+        for entry in papers
+    )
+
+
+def evidence(paper: Paper, numbers: Iterable[int]) -> tuple[Evidence, ...]:
+    """The sentences under these numbers: `abstract[start:end] == text` for each."""
+    sentences = [paper.sentences[number - 1] for number in numbers]
+    return tuple(Evidence(s.number, s.text, s.start, s.end) for s in sentences)

@@ -1,0 +1,71 @@
+"""An answer as it is shown while it is written: no torn markers, and what is doubtful marked."""
+
+import re
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from qa.answer import Qualifying
+from qa.check import Finding, check_answer
+from qa.citations import MarkerBuffer, show_unknown
+from qa.sentences import split_sentences
+from qa.wrapping import Wrapper
+
+_MARKER_FIRST = re.compile(r"\s*[\[【(]")
+
+
+class MarkedAnswer:
+    """Prints an answer piece by piece.
+
+    A citation that leads nowhere shows as [9?] at once; a sentence that the check finds fault with
+    gets a (!1) behind it as soon as it has ended.
+    """
+
+    def __init__(self, out: Console, papers: Sequence[Qualifying]) -> None:
+        self._buffer = MarkerBuffer()
+        self._wrapper = Wrapper(out)
+        self._papers = {entry.n: (entry.paper.title, entry.paper.abstract) for entry in papers}
+        self._text = ""
+        self._printed = 0
+        self._settled = 0  # up to here sentences are complete and have been checked
+        self.findings: list[Finding] = []  # in the order of their numbers
+
+    def feed(self, piece: str) -> None:
+        """Show what can be shown with this piece."""
+        self._text += self._buffer.feed(piece)
+        boundary = _last_start(self._text)
+        if boundary > self._settled:
+            self._settle(boundary)
+        self._print(len(self._text))
+
+    def end(self) -> None:
+        """Show the rest and end the line."""
+        self._text = (self._text + self._buffer.flush()).rstrip()
+        self._settle(len(self._text))
+        self._print(len(self._text))
+        self._wrapper.end()
+
+    def _settle(self, boundary: int) -> None:
+        """Mark what is doubtful in the sentences that end before the boundary."""
+        for finding in check_answer(self._text, self._papers):
+            if finding.kind == "unknown_citation":  # has shown as [9?]
+                continue
+            if finding.end <= boundary and not self._known(finding):
+                self._print(max(finding.end, self._printed))
+                self.findings.append(finding)
+                self._wrapper.write(f" (!{len(self.findings)})", style="bold yellow")
+        self._settled = boundary
+
+    def _known(self, finding: Finding) -> bool:
+        return any((f.kind, f.start) == (finding.kind, finding.start) for f in self.findings)
+
+    def _print(self, end: int) -> None:
+        if end > self._printed:
+            self._wrapper.write(show_unknown(self._text[self._printed : end], self._papers))
+            self._printed = end
+
+
+def _last_start(text: str) -> int:
+    """Where the last sentence begins, which may still go on; markers belong to what they follow."""
+    starts = [s.start for s in split_sentences(text) if not _MARKER_FIRST.match(text, s.start)]
+    return starts[-1] if starts else 0

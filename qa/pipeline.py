@@ -1,0 +1,166 @@
+"""A question's way: rank, judge, learn and rank again until reading on is no use, write, check.
+
+A LlamaIndex workflow: a step may return the event that starts an earlier one, so reading on is the
+loop rank → judge → rank. Progress goes to the event stream while it happens.
+"""
+
+import time
+from contextlib import aclosing
+from dataclasses import replace
+
+from workflows import Context, Workflow, step
+
+from qa.answer import NOT_IN_CORPUS, Qualifying, Writer
+from qa.chat import Usage
+from qa.conclusion import Parts, conclude
+from qa.errors import ChatError
+from qa.events import (
+    Asked,
+    Batch,
+    Clock,
+    Decided,
+    Finished,
+    Piece,
+    Ranked,
+    ReadOn,
+    RoundRead,
+    State,
+    Written,
+)
+from qa.judge import Judge
+from qa.listing import by_score, by_verdict
+from qa.papers import Paper
+from qa.reading import Limits, Reading
+from qa.results import Stopped, Warned
+from qa.retrieval import Search
+
+
+class Pipeline(Workflow):
+    """Answers one question a run: `await Pipeline(parts).run(start_event=Asked(...))`."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(timeout=None)
+        self._parts = parts
+        self._retriever = parts.retriever
+
+    @step
+    async def rank(self, ctx: Context, ev: Asked | ReadOn) -> Batch | Decided:
+        """Rank the corpus for the question, or again with what the verdicts have taught."""
+        began = time.perf_counter()
+        if isinstance(ev, Asked):
+            search = self._retriever.first(ev.question)
+            state = State(ev.limits, search, Reading(), Clock())
+            ctx.write_event_to_stream(Ranked(corpus=self._retriever.corpus_size))
+        else:
+            search = self._retriever.again(ev.state.search, ev.state.reading)
+            state = replace(ev.state, search=search)
+        clock = replace(state.clock, rank=state.clock.rank + time.perf_counter() - began)
+        state = replace(state, clock=clock)
+        papers, stopped = self._next(search, state.reading, state.limits)
+        if stopped:
+            return Decided(state=state, stopped=stopped)
+        return Batch(state=state, papers=papers)
+
+    def _next(
+        self, search: Search, reading: Reading, limits: Limits
+    ) -> tuple[tuple[Paper, ...], Stopped | None]:
+        """The papers to read next, or why reading ends."""
+        if self._parts.judge is None or not search.ranking.ids:
+            return (), Stopped.DRY
+        if reading.fruitless:
+            return (), Stopped.FAILED
+        if not limits.exhaustive and self._retriever.is_dry(search):
+            return (), Stopped.DRY
+        ids = self._retriever.next_ids(search, reading, exhaustive=limits.exhaustive)
+        if not ids:
+            whole = len(reading) == self._retriever.corpus_size
+            return (), Stopped.EXHAUSTED if whole else Stopped.DRY
+        allowed = reading.allowance(limits)
+        if allowed == 0:
+            return (), Stopped.LIMIT
+        return tuple(self._retriever.papers(ids[:allowed])), None
+
+    @step
+    async def judge(self, ctx: Context, ev: Batch) -> ReadOn | Decided:
+        """Have the batch judged; on a failing server keep what was read until then."""
+        began = time.perf_counter()
+        judge: Judge = self._parts.judge  # type: ignore[assignment] # a batch is made for a judge
+        judged = await judge.judge(ev.state.search.question, ev.papers)
+        reading = ev.state.reading.after(judged)
+        clock = replace(ev.state.clock, judge=ev.state.clock.judge + time.perf_counter() - began)
+        state = replace(ev.state, reading=reading, clock=clock)
+        coverage = reading.coverage(self._retriever.corpus_size, Stopped.DRY)
+        ctx.write_event_to_stream(
+            RoundRead(coverage=coverage, search=state.search, papers=ev.papers, judged=judged)
+        )
+        if judged.failure is None:
+            return ReadOn(state=state)
+        if not reading.judged:
+            raise judged.failure
+        warning = Warned("reading_failed", f"Reading stopped early: {judged.failure}")
+        state = replace(state, warnings=(*state.warnings, warning))
+        return Decided(state=state, stopped=Stopped.FAILED)
+
+    @step
+    async def write(self, ctx: Context, ev: Decided) -> Written:
+        """Write the answer from the papers that qualify."""
+        state = ev.state
+        papers = (
+            by_verdict(state.reading, state.search, self._retriever)
+            if state.reading.judged
+            else by_score(state.search, self._retriever)
+        )
+        if self._parts.writer is None or not papers:
+            text = "\n".join(map(_quotation, papers))
+            return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
+        began = time.perf_counter()
+        text, trouble = await self._written(ctx, ev, papers, self._parts.writer)
+        clock = replace(state.clock, write=time.perf_counter() - began)
+        return Written(
+            state=replace(state, clock=clock, warnings=state.warnings + trouble),
+            stopped=ev.stopped,
+            papers=papers,
+            text=text.strip(),
+            usage=self._parts.writer.usage,
+        )
+
+    async def _written(
+        self, ctx: Context, ev: Decided, papers: tuple[Qualifying, ...], writer: Writer
+    ) -> tuple[str, tuple[Warned, ...]]:
+        """The answer, streamed as it comes, and what went wrong; a part is better than nothing."""
+        text, shown = "", 0
+        note = _note(ev.state.reading, ev.stopped, self._retriever.corpus_size)
+        try:
+            async with aclosing(writer.write(ev.state.search.question, papers, note)) as pieces:
+                async for piece in pieces:
+                    text += piece
+                    if not NOT_IN_CORPUS.startswith(text.lstrip()[: len(NOT_IN_CORPUS)]):
+                        ctx.write_event_to_stream(Piece(text=text[shown:], papers=papers))
+                        shown = len(text)
+        except ChatError as exc:
+            kind = "partial_answer" if text.strip() else "writing_failed"
+            said = "The answer is cut off" if text.strip() else "No answer was written"
+            return text, (Warned(kind, f"{said}: {exc}"),)
+        if not text.strip():
+            return text, (Warned("writing_failed", "No answer was written: the reply was empty."),)
+        return text, ()
+
+    @step
+    async def check(self, ev: Written) -> Finished:
+        """Check the answer against the abstracts and put the result together."""
+        answer = conclude(ev, self._parts)
+        return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
+
+
+def _quotation(entry: Qualifying) -> str:
+    quotes = " ".join(entry.paper.sentences[number - 1].text for number in entry.sentences)
+    return f"“{quotes}” [{entry.n}]"
+
+
+def _note(reading: Reading, stopped: Stopped, corpus: int) -> str:
+    """What the writer should know about how complete its papers are."""
+    if not reading.judged:
+        return "These papers were picked by their words alone: some may not answer the question."
+    if stopped in {Stopped.DRY, Stopped.EXHAUSTED}:
+        return "These are all the papers of the corpus that were found to qualify."
+    return f"Only {len(reading)} of the corpus's {corpus} papers were read: there may be more."

@@ -1,0 +1,157 @@
+"""Answers as people read them in a terminal or a pipe, and as programs read them: JSON."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import PurePath
+
+from rich.console import Console
+from rich.text import Text
+
+from qa.results import Answer, Coverage, ListedPaper, Outcome, Relevance, Spent, Stopped
+from qa.terminal_text import clean
+from qa.terms import content_words
+
+FEW = 8  # papers up to which every proving sentence is shown, not the clearest alone
+PIPE = 10**6  # columns where no terminal wraps the lines
+
+WHY = {
+    Stopped.DRY: "reading on turned up nothing more",
+    Stopped.EXHAUSTED: "every paper was read",
+    Stopped.LIMIT: "stopped at the limit; there may be more",
+    Stopped.FAILED: "the model failed; there may be more",
+}
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that leaves text as it is: no markup, no guessed colours, no wrapping in a pipe."""
+    plain = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not plain.is_terminal:
+        plain.width = PIPE
+    return plain
+
+
+def answer_json(answer: Answer, corpus: str) -> str:
+    """The answer as one JSON document; its fields are those of the README's table."""
+    document = asdict(answer)
+    document["seconds"] = {k: round(v, 3) for k, v in document["seconds"].items()}
+    for paper in document["papers"] + document["nearest"]:
+        paper["source"] = source_name(corpus, paper["source"])
+    return dump(document)
+
+
+def dump(document: object) -> str:
+    """The document as JSON that any reader takes: UTF-8, no NaN, no lone surrogates."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    return text.encode("utf-8", "replace").decode()
+
+
+def source_name(corpus: str, source: str) -> str:
+    """A source file as the reader knows it: under the name of the corpus folder."""
+    return str(PurePath(corpus) / source) if source != corpus else source
+
+
+def show_answer(out: Console, answer: Answer, *, streamed: bool) -> None:
+    """Print the answer, unless a stream has shown it, and its papers with their evidence."""
+    if answer.outcome == Outcome.NOTHING_RETRIEVED:
+        out.print("Nothing in the corpus matches the question.")
+    elif answer.outcome == Outcome.NOT_IN_CORPUS and not streamed:
+        print_hanging(out, Text(clean(answer.answer)), 0)
+    if answer.papers or answer.nearest:
+        show_papers(out, answer)
+
+
+def show_ranked(out: Console, question: str, papers: Iterable[ListedPaper]) -> None:
+    """Print a ranking: place, score, id and title, and below them the best sentence."""
+    for paper in papers:
+        head = Text(f"{paper.n:3}. {paper.score:.2f} {paper.id} {clean(paper.title)}", style="bold")
+        print_hanging(out, head, 5)
+        for evidence in paper.evidence[:1]:
+            print_hanging(out, _quote(clean(evidence.text), question), 6, first=5)
+
+
+def show_papers(out: Console, answer: Answer) -> None:
+    """Print the papers of the answer, those that answer in part under a line of their own."""
+    few = len(answer.papers) <= FEW
+    partly = [p for p in answer.papers if p.relevance == Relevance.PARTLY]
+    fully = [p for p in answer.papers if p.relevance != Relevance.PARTLY]
+    _show_group(out, answer.question, fully, few=few)
+    if partly:
+        heading = "Less certain:" if answer.model is None else "In part:"
+        out.print(Text(heading, style="bold"))
+        _show_group(out, answer.question, partly, few=few)
+    if answer.nearest:
+        out.print(Text("Nearest, but no answer:", style="bold"))
+        _show_group(out, answer.question, answer.nearest, few=True)
+
+
+def _show_group(out: Console, question: str, papers: Iterable[ListedPaper], *, few: bool) -> None:
+    for paper in papers:
+        show_paper(out, question, paper, few=few)
+
+
+def show_paper(out: Console, question: str, paper: ListedPaper, *, few: bool) -> None:
+    """Print one paper: its number and title, and below them the sentences that prove it."""
+    number = f"[{paper.n}]".rjust(4)
+    title = Text(f"{number} {clean(paper.title)}", style="bold")
+    if paper.url:
+        title.stylize(f"link {clean(paper.url)}", len(number) + 1)
+    print_hanging(out, title, 5)
+    for evidence in paper.evidence if few else paper.evidence[:1]:
+        print_hanging(out, _quote(clean(evidence.text), question), 6, first=5)
+
+
+def print_hanging(out: Console, text: Text, indent: int, *, first: int = 0) -> None:
+    """Print the text wrapped to the terminal's width, later lines further in than the first."""
+    lines = text.wrap(out, max(20, out.width - indent)) if out.is_terminal else [text]
+    for number, line in enumerate(lines):
+        line.rstrip()
+        out.print(Text(" " * (indent if number else first)) + line, soft_wrap=True)
+
+
+def _quote(sentence: str, question: str) -> Text:
+    """The sentence in quotation marks, the question's own words standing out."""
+    text = Text(f"“{sentence}”")
+    for word in content_words(question):
+        stem = re.escape(word[: max(4, len(word) - 3)])
+        text.highlight_regex(rf"(?i)\b{stem}[\w-]*", "yellow")
+    return text
+
+
+def coverage_line(answer: Answer) -> str:
+    """One line that says what the answer rests on, which model wrote it, and what that took."""
+    coverage = answer.coverage
+    if answer.model is None:
+        papers = _count(len(answer.papers), "paper matches", "papers match")
+        chosen = f"{papers} of {coverage.corpus:,}, by score alone: no chat model read them."
+        return chosen if answer.papers else f"Searched {coverage.corpus:,} papers by score alone."
+    return f"{reading_line(coverage)} ({WHY[coverage.stopped]}). {_spent(answer)}"
+
+
+def reading_line(coverage: Coverage) -> str:
+    """How far the reading has come: short enough to be shown while it goes on."""
+    parts = [f"Read {coverage.read:,} of {coverage.corpus:,} papers"]
+    parts.append(_count(coverage.relevant, "answers", "answer"))
+    if coverage.partly:
+        parts.append(f"{coverage.partly} in part")
+    if coverage.unjudged:
+        parts.append(f"{coverage.unjudged} unjudged")
+    return f"{parts[0]}: {', '.join(parts[1:])}"
+
+
+def _spent(answer: Answer) -> str:
+    usage: Spent = answer.usage
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    about = "about " if usage.estimated else ""
+    text = f"{answer.model}: {_count(usage.calls, 'call', 'calls')}, {about}{tokens:,} tokens"
+    return text + (f", ${usage.cost_usd:.4f}." if usage.cost_usd is not None else ".")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def warning_lines(answer: Answer) -> Sequence[str]:
+    """One line for each warning."""
+    return [f"Warning: {clean(warning.detail)}" for warning in answer.warnings]

@@ -1,0 +1,112 @@
+"""The command `qa eval`: ask every question of a file and print how good the answers are."""
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from qa.config import Config
+from qa.evaluate import (
+    GoldJudge,
+    Question,
+    Score,
+    as_document,
+    changes,
+    check_labels,
+    load_questions,
+    load_result,
+    score,
+    summary,
+)
+from qa.events import Finished
+from qa.papers import title_key
+from qa.progress import Progress
+from qa.reading import Limits
+from qa.render import dump
+from qa.session import Session, open_session
+from qa.terminal import Display
+
+SHARES = ("recall", "precision", "f1", "map", "abstained")
+
+
+def score_file(  # noqa: PLR0913 - the options of the command
+    file: Path,
+    config: Config,
+    *,
+    gold: bool,
+    flip: float,
+    compare: Path | None,
+    as_json: bool,
+) -> None:
+    """Score the answers to the file's questions and print the measures, by type and overall."""
+    questions = load_questions(file)
+    earlier = load_result(compare) if compare else None
+    with Display(stream=False, verbose=False) as display:
+        with closing(open_session(config, display.work, display.note)) as session:
+            titles = {paper.id: title_key(paper.title) for paper in session.all_papers()}
+            check_labels(questions, titles.values())
+            scores = [
+                score(question, result, titles.__getitem__)
+                for question, result in _results(session, questions, display, gold=gold, flip=flip)
+            ]
+            judge = f"gold, {flip:.0%} flipped" if gold and flip else "gold" if gold else "model"
+            model = session.model
+        display.clear()
+        document = as_document(scores, questions_file=file.name, judge=judge, model=model)
+        if as_json:
+            typer.echo(dump(document))
+        else:
+            _print(display.out, scores, f"judge: {judge}; model: {model or 'none, scores alone'}")
+        if earlier:
+            _print_changes(display.err if as_json else display.out, earlier, scores)
+
+
+def _results(
+    session: Session,
+    questions: list[Question],
+    display: Display,
+    *,
+    gold: bool,
+    flip: float,
+) -> list[tuple[Question, Finished]]:
+    results = []
+    for number, question in enumerate(questions, start=1):
+        display.work(Progress("answering", number, len(questions), "questions"))
+        judge = GoldJudge(question, flip=flip) if gold else None
+        results.append((question, asyncio.run(_answer(session, question.question, judge))))
+    return results
+
+
+async def _answer(session: Session, question: str, judge: GoldJudge | None) -> Finished:
+    if judge is None:
+        return await session.ask(question, Limits())
+    return await session.judged_by(judge, question, Limits())
+
+
+def _print(out: Console, scores: list[Score], settings: str) -> None:
+    table = Table(box=None, pad_edge=False)
+    measures = [*SHARES, "read", "calls", "tokens"]
+    for name in ("type", "questions", *measures):
+        table.add_column(name, justify="left" if name == "type" else "right", no_wrap=True)
+    for kind, means in summary(scores).items():
+        cells = [_cell(measure, means[measure]) for measure in measures]
+        table.add_row(kind, str(means["questions"]), *cells)
+    out.print(table)
+    out.print(settings)
+
+
+def _cell(measure: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if measure in SHARES else f"{value:,.0f}"
+
+
+def _print_changes(out: Console, earlier: dict[str, Any], scores: list[Score]) -> None:
+    changed = changes(earlier, scores)
+    out.print(f"{len(changed)} of {len(scores)} questions changed since the earlier result.")
+    for id_, before, now in changed:
+        out.print(f"  {id_}: {before:.2f} → {now:.2f}")

@@ -1,0 +1,148 @@
+"""The commands that keep a corpus in shape: rebuild, show, status and cache."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+
+import typer
+from rich.text import Text
+
+from qa.chat import DEFAULT_MODEL
+from qa.config import Config
+from qa.errors import UsageError
+from qa.papers import Paper
+from qa.progress import nobody
+from qa.readers import read_corpus
+from qa.render import console, dump, print_hanging, source_name
+from qa.session import (
+    built_line,
+    embedder_of,
+    open_session,
+    rebuild_store,
+    server_of,
+    verdicts_path,
+)
+from qa.store import StoreStatus, store_status
+from qa.terminal import Display
+from qa.terminal_text import clean, clean_line
+from qa.verdicts import forget_verdicts, verdict_count
+
+
+def rebuild_stores(configs: Sequence[Config], *, force: bool, as_json: bool) -> None:
+    """Rebuild the store of each corpus and print what changed."""
+    reports = []
+    with Display(stream=False, verbose=False) as display:
+        for config in configs:
+            corpus = read_corpus(config.corpus)
+            embedder = embedder_of(config, display.work)
+            report = rebuild_store(
+                config, corpus, embedder, display.work, display.note, force=force
+            )
+            display.clear()
+            if not as_json:
+                display.out.print(f"{config.corpus}: {built_line(report)}")
+            reports.append({"corpus": str(config.corpus), **asdict(report)})
+    if as_json:
+        typer.echo(dump(reports))
+
+
+def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
+    """Print one paper, by its id or an unambiguous start of it."""
+    with Display(stream=False, verbose=False) as display:
+        with closing(open_session(config, display.work, display.note, chat=False)) as session:
+            paper = _one(session.papers_with(wanted), wanted)
+        display.clear()
+        if as_json:
+            document = asdict(paper) | {"sentences": [asdict(s) for s in paper.sentences]}
+            document["url"] = paper.link
+            typer.echo(dump(document))
+        else:
+            _print(paper, config.corpus.name)
+
+
+def _one(papers: Sequence[Paper], wanted: str) -> Paper:
+    if not papers:
+        raise UsageError(
+            f"No paper has an id that begins with {wanted!r}. Ids stand in: qa search …"
+        )
+    if len(papers) > 1:
+        some = ", ".join(paper.id for paper in papers[:5])
+        raise UsageError(f"{len(papers)} ids begin with {wanted!r}: {some}. Give more of it.")
+    return papers[0]
+
+
+def _print(paper: Paper, corpus: str) -> None:
+    out = console()
+    print_hanging(out, Text(clean_line(paper.title), style="bold"), 0)
+    about = [", ".join(paper.authors), paper.venue or "", str(paper.year or "")]
+    lines = ["; ".join(part for part in about if part), paper.link or ""]
+    lines += [", ".join(paper.keywords), f"id {paper.id}"]
+    lines += [source_name(corpus, source) for source in paper.sources]
+    for line in lines:
+        if line:
+            print_hanging(out, Text(clean_line(line), style="dim"), 2)
+    out.print()
+    print_hanging(out, Text(clean(paper.abstract)), 0)
+
+
+def show_status(config: Config, *, as_json: bool) -> None:
+    """Print corpus, store, embedding and model in use; raises StoreError unless all is well."""
+    corpus = read_corpus(config.corpus)
+    embedder = embedder_of(config, nobody)
+    status = store_status(
+        config.store, corpus, fingerprint=embedder.fingerprint, server=server_of(config)
+    )
+    rows = _rows(config, status, len(corpus.files))
+    if as_json:
+        typer.echo(dump({**rows, "sound": status.sound}))
+    else:
+        width = max(map(len, rows))
+        for name, value in rows.items():
+            shown = f"{value:,}" if isinstance(value, int) else str(value)
+            typer.echo(f"{name:{width}}  {clean_line(shown)}")
+    if not status.sound:
+        raise typer.Exit(1)
+
+
+def _rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | int]:
+    manifest = status.manifest
+    rows: dict[str, str | int] = {
+        "corpus": f"{config.corpus} ({files:,} files)",
+        "store": str(status.folder),
+        "papers": manifest.papers if manifest else 0,
+        "rows": status.papers,
+        "chunks": manifest.chunks if manifest else 0,
+        "vectors": status.vectors,
+        "sentences": manifest.sentences if manifest else 0,
+        "entries skipped": manifest.skipped if manifest else 0,
+        "cached vectors": f"{status.cached:,} ({_megabytes(status.cache_bytes)})",
+        "disk": _megabytes(status.disk_bytes),
+        "verdicts kept": verdict_count(verdicts_path(config)),
+        "embedding": config.embed_model,
+        "model": config.model or _default_model(config),
+    }
+    if manifest:
+        rows |= {"fingerprint": manifest.fingerprint, "generation": manifest.generation}
+        rows |= {"built": manifest.built_at}
+    if status.writer:
+        rows["rebuild running"] = str(status.writer)
+    return rows | {"verdict": status.verdict}
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _default_model(config: Config) -> str:
+    if config.base_url:
+        return f"the first that {config.base_url} lists"
+    return DEFAULT_MODEL if config.api_key else "none: answers come from scores alone"
+
+
+def show_cache(config: Config, *, clear: bool) -> None:
+    """Say how many verdicts are kept, or forget them."""
+    path = verdicts_path(config)
+    if clear:
+        typer.echo(f"{forget_verdicts(path):,} verdicts forgotten.")
+    else:
+        typer.echo(f"{verdict_count(path):,} verdicts kept in {path}")

@@ -1,0 +1,98 @@
+"""What the tests share: the seeds' store, built once, and commands in a clean environment."""
+
+import os
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+from weights import minilm
+
+from qa.config import Config, bundled
+
+SETTINGS = ("QA_", "OPENAI_", "NO_COLOR", "FORCE_COLOR")
+
+
+@pytest.fixture(scope="session")
+def weights_folder():
+    """The folder with the converted weights, where `ask` itself keeps them."""
+    minilm().embed(["warm"])
+    return Config.from_env(os.environ).cache
+
+
+@pytest.fixture(scope="session")
+def seeds_store(tmp_path_factory, weights_folder):
+    """A store folder with the seeds in it; tests that write copy it."""
+    from qa.readers import read_corpus
+    from qa.store import build
+
+    store = tmp_path_factory.mktemp("stores")
+    build(store, read_corpus(bundled("seeds")), minilm())
+    return store
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch, weights_folder):
+    """No settings from outside; stores and verdicts in the test's own folder."""
+    for name in list(os.environ):
+        if name.startswith(SETTINGS):
+            monkeypatch.delenv(name)
+    cache = tmp_path / "cache"
+    shutil.copytree(weights_folder, cache, copy_function=os.link, ignore=_not_weights)
+    monkeypatch.setenv("QA_CACHE", str(cache))
+    monkeypatch.setenv("QA_STORE", str(tmp_path / "stores"))
+    return monkeypatch
+
+
+def _not_weights(_, names):
+    return [name for name in names if name.startswith("verdicts") or name.endswith(".lock")]
+
+
+@pytest.fixture
+def seeds(environment, seeds_store):
+    """The environment of a user with the seeds' store built."""
+    environment.setenv("QA_STORE", str(seeds_store))
+    return environment
+
+
+@pytest.fixture
+def qa(environment):
+    """Run a `qa` command: `qa("ask", "which papers ...?")` gives exit_code, stdout, stderr."""
+    from qa.cli import app
+
+    runner = CliRunner()
+
+    def run(*words, stdin=None):
+        return runner.invoke(app, [str(word) for word in words], input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def small_corpus(tmp_path):
+    """A folder with one page of three papers."""
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    lines = ["Get trending papers in your email inbox!"]
+    for title, abstract in SMALL.items():
+        lines += [("Subscribe" if len(lines) == 1 else "") + title, abstract]
+    (folder / "page.txt").write_text("\n".join(lines), encoding="utf-8")
+    return folder
+
+
+SMALL = {
+    "Growing Tomatoes on Balconies": (
+        "We compare twelve tomato varieties grown in pots on balconies over three summers. "
+        "Cherry tomatoes gave the highest yield, with 4.2 kg for each plant. "
+        "Daily watering mattered more than fertiliser."
+    ),
+    "Sourdough Fermentation at Low Temperature": (
+        "Sourdough bread was fermented at four temperatures between 4 and 24 degrees. "
+        "Loaves proved for 16 hours in the refrigerator had the best crumb. "
+        "We discuss what this means for home bakers and for small bakeries."
+    ),
+    "Bicycle Lanes and Commuting": (
+        "We study how new bicycle lanes changed commuting in nine cities. "
+        "Cycling rose by 27% within two years, while car traffic fell by 6%. "
+        "The effect was largest where lanes were separated from the road."
+    ),
+}

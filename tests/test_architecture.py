@@ -1,0 +1,112 @@
+"""The shape of the program: imports run one way, and each library has one place."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "qa"
+
+# Along the data flow: a room imports only from rooms before it. Imports in functions count.
+ROOMS = [
+    *("errors", "progress", "terminal_text", "sentences", "papers", "config", "prompts"),
+    *("readers", "chunks", "embedding", "store"),
+    *("terms", "rank", "feedback"),
+    *("chat", "cost"),
+    *("results", "wire", "judge", "verdicts", "answer"),
+    *("citations", "check"),
+    *("reading", "retrieval", "listing", "events", "conclusion", "pipeline", "session"),
+    *("evaluate",),
+    *("wrapping", "marking", "render", "terminal"),
+    *("asking", "upkeep", "scoring"),
+    *("cli", "__main__"),
+]
+
+LIBRARIES = {
+    "chromadb": ["store/"],
+    "llama_index": ["chunks.py", "llama_index.py"],
+    "onnx": ["embedding/graph.py"],
+    "onnxruntime": ["embedding/minilm.py"],
+    "openai": ["chat/", "embedding/endpoint.py"],
+    "tokenizers": ["embedding/minilm.py"],
+    "typer": ["cli.py", "asking.py", "upkeep.py", "scoring.py"],
+    "workflows": ["events.py", "pipeline.py"],
+}
+
+# What a plain `ask` without a chat model must not load: each costs more than the whole answer.
+HEAVY = ["llama_index.core", "openai", "torch", "onnx", "transformers"]
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from names if node.module == "qa" else [node.module]
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_along_the_data_flow(path):
+    here = room(path)
+    if here == "__init__":
+        return
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "qa" and len(parts) > 1 and parts[1] in ROOMS and parts[1] != here:
+            assert ROOMS.index(parts[1]) < ROOMS.index(here), f"{here} imports {parts[1]}"
+
+
+def test_every_module_has_its_place():
+    assert {room(path) for path in modules()} - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_each_library_is_imported_in_one_place(library):
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        if any(name.split(".")[0] == library for name in imports(path))
+    }
+    allowed = tuple(LIBRARIES[library])
+    assert users
+    assert [user for user in users if not user.startswith(allowed)] == []
+
+
+def test_only_config_reads_the_environment():
+    readers = [path.name for path in modules() if "os.environ" in path.read_text(encoding="utf-8")]
+    assert readers == ["cli.py"]  # which hands it to Config.from_env
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_a_drawer(path):
+    assert path.stem not in {"utils", "util", "helpers", "common", "misc", "base"}
+
+
+def loaded_after(code):
+    script = f"{code}\nimport sys\nprint(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_help_loads_nothing_heavy():
+    loaded = loaded_after("import qa.cli")
+    assert not loaded & {*HEAVY, "chromadb", "workflows", "onnxruntime", "numpy", "rich.console"}
+
+
+def test_the_way_of_an_ask_loads_no_framework_that_it_does_not_need():
+    loaded = loaded_after("import qa.asking")
+    assert not loaded & set(HEAVY)

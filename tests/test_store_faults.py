@@ -1,0 +1,180 @@
+"""A store whose files are damaged, missing or not to be written says so, and a rebuild mends it."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from store_parts import HashEmbedder, content, corpus_of, opened
+
+from qa.errors import StoreDamaged, StoreError, StoreMismatch
+from qa.store import build, store_status
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def corpus(tmp_path, store):
+    corpus = corpus_of(tmp_path / "corpus", range(40))
+    build(store, corpus, HashEmbedder())
+    return corpus
+
+
+def live(store):
+    (current,) = store.glob("*/CURRENT")
+    return current.parent / current.read_text().strip()
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garble(path):
+    content = bytearray(path.read_bytes())
+    content[: len(content) // 2] = os.urandom(len(content) // 2)
+    path.write_bytes(content)
+
+
+def vacate(path):
+    path.write_bytes(b"")
+
+
+def index_folder(generation):
+    (folder,) = (path for path in (generation / "chroma").iterdir() if path.is_dir())
+    return folder
+
+
+def drop_rows(generation):
+    with sqlite3.connect(generation / "papers.sqlite") as db:
+        db.execute("DELETE FROM papers WHERE n < 5")
+    db.close()
+
+
+DAMAGES = {
+    "manifest cut off": lambda g: cut_off(g / "manifest.json"),
+    "manifest empty": lambda g: vacate(g / "manifest.json"),
+    "manifest gone": lambda g: (g / "manifest.json").unlink(),
+    "manifest of another shape": lambda g: (g / "manifest.json").write_text("[1]"),
+    "lease gone": lambda g: (g / "LEASE").unlink(),
+    "papers cut off": lambda g: cut_off(g / "papers.sqlite"),
+    "papers garbled": lambda g: garble(g / "papers.sqlite"),
+    "papers empty": lambda g: vacate(g / "papers.sqlite"),
+    "papers gone": lambda g: (g / "papers.sqlite").unlink(),
+    "papers lost": drop_rows,
+    "vectors gone": lambda g: shutil.rmtree(g / "chroma"),
+    "vectors' database gone": lambda g: (g / "chroma" / "chroma.sqlite3").unlink(),
+    "vectors' database cut off": lambda g: cut_off(g / "chroma" / "chroma.sqlite3"),
+    "vectors' database garbled": lambda g: garble(g / "chroma" / "chroma.sqlite3"),
+    "vectors' database empty": lambda g: vacate(g / "chroma" / "chroma.sqlite3"),
+    "vectors' index gone": lambda g: shutil.rmtree(index_folder(g)),
+    "vectors' index empty": lambda g: [vacate(p) for p in index_folder(g).iterdir()],
+    "vectors' index garbled": lambda g: [garble(p) for p in index_folder(g).iterdir()],
+    "CURRENT empty": lambda g: vacate(g.parent / "CURRENT"),
+    "CURRENT garbled": lambda g: (g.parent / "CURRENT").write_bytes(b"\xff\xfe g-../../etc"),
+    "generation gone": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_told_with_the_way_out_and_a_rebuild_mends_it(store, corpus, damage):
+    DAMAGES[damage](live(store))
+    embedder = HashEmbedder()
+    with pytest.raises(StoreDamaged) as caught, opened(store, corpus, embedder) as generation:
+        content(generation)
+    assert "qa rebuild" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    status = store_status(store, corpus, fingerprint=embedder.fingerprint)
+    assert not status.sound
+    assert "qa rebuild" in status.verdict
+    report = build(store, corpus, embedder)
+    assert (report.papers, report.embedded) == (40, 0)  # what was embedded is not lost
+    with opened(store, corpus, embedder) as generation:
+        assert len(content(generation)) == 40
+
+
+def test_a_damaged_embedding_cache_is_set_aside(store, corpus, tmp_path):
+    (cache,) = store.glob("*/embeddings.sqlite")
+    garble(cache)
+    grown = corpus_of(tmp_path / "corpus", range(41))
+    embedder = HashEmbedder()
+    assert build(store, grown, embedder).papers == 41
+    with opened(store, corpus, embedder) as generation:
+        assert len(content(generation)) == 41
+    assert build(store, grown, embedder, force=True).embedded == 40
+
+
+def test_a_store_of_another_format_is_refused(store, corpus):
+    path = live(store) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 999}))
+    with pytest.raises(StoreMismatch, match=r"format 999.*qa rebuild"):
+        opened(store, corpus, HashEmbedder())
+    assert build(store, corpus, HashEmbedder()).papers == 40
+    opened(store, corpus, HashEmbedder()).close()
+
+
+def test_a_store_folder_that_cannot_be_made_is_told(tmp_path):
+    corpus = corpus_of(tmp_path / "corpus", range(3))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="QA_STORE"):
+        build(tmp_path / "file" / "store", corpus, HashEmbedder())
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_store_folder_without_permission_is_told_and_still_answers(store, corpus, tmp_path):
+    (folder,) = store.iterdir()
+    grown = corpus_of(tmp_path / "corpus", range(41))
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="QA_STORE"):
+            build(store, grown, HashEmbedder())
+        with opened(store, corpus, HashEmbedder()) as generation:
+            assert len(content(generation)) == 40
+    finally:
+        folder.chmod(0o700)
+    assert build(store, grown, HashEmbedder()).papers == 41
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from store_parts import HashEmbedder
+from qa.errors import StoreError
+from qa.readers import read_corpus
+from qa.store import build
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+try:
+    build(Path({store!r}), read_corpus(Path({corpus!r})), HashEmbedder())
+except StoreError as error:
+    print(error)
+    sys.exit(1)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file sizes cannot be limited there")
+@pytest.mark.parametrize("limit", [0, 5_000, 50_000, 300_000])
+def test_files_that_cannot_grow_are_told_and_the_old_store_answers(store, corpus, tmp_path, limit):
+    grown = corpus_of(tmp_path / "corpus", range(400))
+    program = FULL.format(
+        tests=str(Path(__file__).parent), limit=limit, store=str(store), corpus=str(corpus.path)
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert done.returncode == 1, done.stderr
+    assert len(done.stdout.strip().splitlines()) == 1
+    with opened(store, corpus, HashEmbedder()) as generation:
+        assert len(content(generation)) == 40
+    assert build(store, grown, HashEmbedder()).papers == 400
