@@ -20,7 +20,7 @@ _GAP = r"[\s*_\xad]*"
 
 
 def _number(name: str) -> str:
-    prefix = rf"(?:(?P<{name}_key>[Pp])|\#|\^|(?:[Pp]apers?|[Rr]efs?\.?|[Ss]ources?){_GAP})?"
+    prefix = rf"(?:(?P<{name}_key>[Pp])|\#|\^|(?:papers?|Papers?|refs?\.?|sources?){_GAP})?"
     return rf"{prefix}(?P<{name}>\d{{1,6}})"
 
 

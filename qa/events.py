@@ -99,7 +99,9 @@ class RoundRead(Event):
 
 
 class Piece(Event):
-    """Progress: a piece of the answer, as the model speaks; `papers` are what [n] means."""
+    """Progress: a piece of the answer, as the model speaks, with all that checking it needs."""
 
     text: str
-    papers: tuple[Qualifying, ...]
+    papers: tuple[Qualifying, ...]  # what [n] means
+    question: str
+    counts: tuple[int, ...]  # numbers of papers that may be told: read, and in the corpus

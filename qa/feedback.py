@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.rank import similarity
+
 FloatArray = NDArray[np.float32]
 Scores = NDArray[np.float64]
 
@@ -28,16 +30,16 @@ TOWARD, AWAY = 1.0, 0.25  # steps of the vector, the question's own having lengt
 EXPANSION = 2.0  # weight of all new terms together, the question's own together having 1
 NEW_TERMS = 30
 AWAY_TERMS = 0.5
-RARE, COMMON = 2, 0.3  # papers; share of papers: words outside tell one paper, or nothing
+RARE, COMMON = 2, 0.2  # papers; share of papers: words outside tell one paper, or nothing
 
 KEYWORDS = 0.5  # share of the keyword score in a candidate's score
-SENTENCE = 0.7  # share of the best sentence in the score by vectors, the rest is the abstract's
 
 START = 20.0  # patience, in papers, before anything is found
-ONE, SEVERAL, EACH, MOST = 18.0, 27.0, 3.0, 40.0  # the most after one answer, two, each more, ever
+ONE, SEVERAL, EACH, MOST = 18.0, 33.0, 3.0, 45.0  # the most after one answer, two, each more, ever
 FOUND = 12.0  # patience that an answer gives
 PARTLY_COSTS = 1 / 3  # a paper that answers in part is a sign that more are near
-DOUBTED, TRUSTED = 0.1, 0.3  # standing: an answer below is taken for a misjudgement, above for true
+DOUBTED = 0.15  # standing at and below which an answer is taken for a misjudgement
+TRUSTED = 0.35  # standing from which it is taken for true
 
 FIRST_ROUND, ROUND, DRY_ROUND = 10, 10, 20  # papers; after a round without answers more at once
 REMAINDER = 5  # papers that are rather read at once than in a round of their own
@@ -52,12 +54,21 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Papers read, row by row: verdicts, vectors (n, d) and weighted terms (see `term_weights`)."""
+class Lessons:
+    """Papers read, row by row: verdicts, vectors (n, d), and how often they have each word."""
 
     relevances: Sequence[str | None]
     vectors: FloatArray
-    terms: Sequence[Mapping[str, float]]
+    counts: Sequence[Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """The corpus that papers stand out from: its size, mean vector (d,) and words' frequencies."""
+
+    papers: int
+    mean: FloatArray
+    frequency: Callable[[str], int]  # how many papers have a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +79,17 @@ class Read:
     standing: float = 1.0
 
 
-def term_weights(
-    counts: Mapping[str, int], frequency: Callable[[str], int], papers: int
-) -> dict[str, float]:
-    """Return the tf-idf of a paper's words as a unit vector, too rare and too common ones left out.
-
-    `frequency` gives the number of the corpus's `papers` that have a word.
-    """
-    known = ((term, count, frequency(term)) for term, count in counts.items())
-    raw = {
-        term: (1 + math.log(count)) * math.log(papers / having)
-        for term, count, having in known
-        if RARE <= having <= COMMON * papers
-    }
-    length = math.sqrt(sum(weight * weight for weight in raw.values()))
-    return {term: weight / length for term, weight in raw.items()} if length else {}
-
-
-def learn(question: Query, judged: Judged, mean: FloatArray) -> Query:
-    """Return the question moved by the verdicts; `mean` (d,) is the mean vector of the corpus.
+def learn(question: Query, lessons: Lessons, background: Background) -> Query:
+    """Return the question moved by the verdicts.
 
     Always starts from the question as it was asked. Unjudged papers teach nothing.
     """
-    good = _shares([GOOD.get(relevance or "", 0.0) for relevance in judged.relevances])
-    bad = _shares([float(relevance == NO) for relevance in judged.relevances])
+    good = _shares([GOOD.get(relevance or "", 0.0) for relevance in lessons.relevances])
+    bad = _shares([float(relevance == NO) for relevance in lessons.relevances])
     # Seen from the corpus's mean, papers differ by topic; seen from zero they are all alike.
-    away_from_mean = judged.vectors - mean
-    vector = (
-        question.vector + TOWARD * _unit(good @ away_from_mean) - AWAY * _unit(bad @ away_from_mean)
-    )
-    terms = _expanded(question.terms, judged.terms, good - AWAY_TERMS * bad if good.any() else good)
+    papers = lessons.vectors - background.mean
+    vector = question.vector + TOWARD * _unit(good @ papers) - AWAY * _unit(bad @ papers)
+    terms = _expanded(question.terms, _telling(lessons, good, bad, background))
     return Query(_unit(vector).astype(np.float32), terms)
 
 
@@ -112,17 +104,37 @@ def _unit(vector: NDArray[np.floating]) -> NDArray[np.floating]:
     return vector / length if length > 1e-9 else vector
 
 
-def _expanded(
-    own: Mapping[str, float], papers: Sequence[Mapping[str, float]], shares: Scores
+def _telling(
+    lessons: Lessons, good: Scores, bad: Scores, background: Background
 ) -> dict[str, float]:
-    """Return the question's own terms (sum 1) and the best of the papers' (sum EXPANSION)."""
+    """Return the words, by weight, that tell the good papers from the bad and the background."""
+    shares = good - AWAY_TERMS * bad if good.any() else good
     total: Counter[str] = Counter()
-    for terms, share in zip(papers, shares.tolist(), strict=True):
-        if share:
-            for term, weight in terms.items():
-                total[term] += share * weight
-    best = sorted(total.items(), key=lambda item: (-item[1], item[0]))[:NEW_TERMS]
-    new = {term: weight for term, weight in best if weight > 0}
+    for counts, share in zip(lessons.counts, shares.tolist(), strict=True):
+        weights = {term: 1 + math.log(count) for term, count in counts.items()} if share else {}
+        length = math.hypot(*weights.values())
+        for term, weight in weights.items():
+            total[term] += share * weight / length
+    return _rarest(total, background)
+
+
+def _rarest(total: Mapping[str, float], background: Background) -> dict[str, float]:
+    """Return the NEW_TERMS best of the words by weight x log(papers / papers that have it)."""
+    best: list[tuple[float, str]] = []
+    highest = math.log(max(background.papers / RARE, 1.0))
+    for term, weight in sorted(total.items(), key=lambda item: (-item[1], item[0])):
+        # Looking a word up costs most of a round's time, so stop when none can be among the best.
+        if weight <= 0 or (len(best) == NEW_TERMS and weight * highest <= best[-1][0]):
+            break
+        having = background.frequency(term)
+        if RARE <= having <= COMMON * background.papers:
+            best.append((weight * math.log(background.papers / having), term))
+            best = sorted(best, key=lambda item: (-item[0], item[1]))[:NEW_TERMS]
+    return {term: weight for weight, term in best}
+
+
+def _expanded(own: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
+    """Return the question's own terms, made to sum to 1, and new ones, to sum to EXPANSION."""
     expanded = {term: weight / (sum(own.values()) or 1.0) for term, weight in own.items()}
     scale = EXPANSION / (sum(new.values()) or 1.0)
     for term, weight in new.items():
@@ -138,11 +150,7 @@ def rescore(vector: FloatArray, papers: Sequence[FloatArray], keyword: Sequence[
     """
     if not papers:
         return np.zeros(0)
-    cosines = np.concatenate(papers) @ vector
-    starts = np.cumsum([0, *(len(rows) for rows in papers[:-1])])
-    # The abstract is among the rows: a paper without a sentence of its own still has a best row.
-    best = np.maximum.reduceat(cosines, starts)
-    dense = SENTENCE * best + (1 - SENTENCE) * cosines[starts]
+    dense = similarity(vector, papers)
     scores = (1 - KEYWORDS) * _spread(dense) + KEYWORDS * _spread(np.asarray(keyword))
     return scores / max(float(scores.max()), 1e-9)
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from qa.answer import Qualifying
 from qa.check import Finding, check_answer
 from qa.citations import MarkerBuffer, show_unknown
+from qa.events import Piece
 from qa.sentences import split_sentences
 from qa.wrapping import Wrapper
 
@@ -21,10 +21,11 @@ class MarkedAnswer:
     gets a (!1) behind it as soon as it has ended.
     """
 
-    def __init__(self, out: Console, papers: Sequence[Qualifying]) -> None:
+    def __init__(self, out: Console, first: Piece) -> None:
         self._buffer = MarkerBuffer()
         self._wrapper = Wrapper(out)
-        self._papers = {entry.n: (entry.paper.title, entry.paper.abstract) for entry in papers}
+        self._papers = {e.n: (e.paper.title, e.paper.abstract) for e in first.papers}
+        self._question, self._counts = first.question, first.counts
         self._text = ""
         self._printed = 0
         self._settled = 0  # up to here sentences are complete and have been checked
@@ -47,7 +48,7 @@ class MarkedAnswer:
 
     def _settle(self, boundary: int) -> None:
         """Mark what is doubtful in the sentences that end before the boundary."""
-        for finding in check_answer(self._text, self._papers):
+        for finding in self._check():
             if finding.kind == "unknown_citation":  # has shown as [9?]
                 continue
             if finding.end <= boundary and not self._known(finding):
@@ -55,6 +56,9 @@ class MarkedAnswer:
                 self.findings.append(finding)
                 self._wrapper.write(f" (!{len(self.findings)})", style="bold yellow")
         self._settled = boundary
+
+    def _check(self) -> Sequence[Finding]:
+        return check_answer(self._text, self._papers, question=self._question, counts=self._counts)
 
     def _known(self, finding: Finding) -> bool:
         return any((f.kind, f.start) == (finding.kind, finding.start) for f in self.findings)

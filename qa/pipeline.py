@@ -33,6 +33,7 @@ from qa.papers import Paper
 from qa.reading import Limits, Reading
 from qa.results import Stopped, Warned
 from qa.retrieval import Search
+from qa.terminal_text import clean
 
 
 class Pipeline(Workflow):
@@ -48,7 +49,8 @@ class Pipeline(Workflow):
         """Rank the corpus for the question, or again with what the verdicts have taught."""
         began = time.perf_counter()
         if isinstance(ev, Asked):
-            search = self._retriever.first(ev.question)
+            ranked = self._retriever.first if self._parts.judge else self._retriever.alone
+            search = ranked(ev.question)
             state = State(ev.limits, search, Reading(), Clock())
             ctx.write_event_to_stream(Ranked(corpus=self._retriever.corpus_size))
         else:
@@ -105,11 +107,15 @@ class Pipeline(Workflow):
     async def write(self, ctx: Context, ev: Decided) -> Written:
         """Write the answer from the papers that qualify."""
         state = ev.state
-        papers = (
-            by_verdict(state.reading, state.search, self._retriever)
-            if state.reading.judged
-            else by_score(state.search, self._retriever)
-        )
+        if state.reading.judged:
+            papers = by_verdict(state.reading, state.search, self._retriever)
+        else:
+            if (
+                self._parts.judge is not None
+            ):  # which gave no usable verdict: scores are what is left
+                alone = self._retriever.alone(state.search.question)
+                state = replace(state, search=alone)
+            papers = by_score(state.search, self._retriever)
         if self._parts.writer is None or not papers:
             text = "\n".join(map(_quotation, papers))
             return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
@@ -120,7 +126,7 @@ class Pipeline(Workflow):
             state=replace(state, clock=clock, warnings=state.warnings + trouble),
             stopped=ev.stopped,
             papers=papers,
-            text=text.strip(),
+            text=clean(text).strip(),
             usage=self._parts.writer.usage,
         )
 
@@ -135,7 +141,7 @@ class Pipeline(Workflow):
                 async for piece in pieces:
                     text += piece
                     if not NOT_IN_CORPUS.startswith(text.lstrip()[: len(NOT_IN_CORPUS)]):
-                        ctx.write_event_to_stream(Piece(text=text[shown:], papers=papers))
+                        ctx.write_event_to_stream(self._piece(ev, text[shown:], papers))
                         shown = len(text)
         except ChatError as exc:
             kind = "partial_answer" if text.strip() else "writing_failed"
@@ -144,6 +150,11 @@ class Pipeline(Workflow):
         if not text.strip():
             return text, (Warned("writing_failed", "No answer was written: the reply was empty."),)
         return text, ()
+
+    def _piece(self, ev: Decided, text: str, papers: tuple[Qualifying, ...]) -> Piece:
+        counts = (len(ev.state.reading), self._retriever.corpus_size)
+        question = ev.state.search.question
+        return Piece(text=text, papers=papers, question=question, counts=counts)
 
     @step
     async def check(self, ev: Written) -> Finished:

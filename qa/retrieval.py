@@ -1,31 +1,33 @@
 """Retrieval: a question put to the store, ranked, and ranked again with what reading has taught."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qa import feedback
+from qa import feedback, rank
 from qa.embedding import Embedder, FloatArray
-from qa.feedback import Judged, Query, Read
+from qa.feedback import Background, Lessons, Query, Read
 from qa.papers import Paper
 from qa.reading import Reading
 from qa.store import Generation
-from qa.terms import keywords, subject
+from qa.terms import asks_for_number, content_words, keywords, topic
 
-CANDIDATES = 300  # papers from each of the two indexes; only their union is scored in full
 EXHAUSTIVE_ROUND = 40  # papers, where every paper will be read anyway
+_FIGURE = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates, best first, with scores from 0 to 1."""
+    """Candidates, best first, with scores of which the best is 1."""
 
     ids: tuple[str, ...]
     scores: tuple[float, ...]
     cut: int = 0  # how many of them to show where no judge reads them; 0: nothing answers
-    sure: int = 0  # how many of those are more likely right than wrong
+    sure: int = 0  # how many of those are as good as certain
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,28 @@ class Search:
         """The paper's score in this ranking; 0 if it is no candidate."""
         return self._score.get(paper_id, 0.0)
 
-    def relative(self, paper_id: str) -> float:
-        """The paper's score as a share of the best one's."""
-        best = max(self.ranking.scores, default=0.0)
-        return self.score(paper_id) / best if best > 0 else 0.0
+    @cached_property
+    def _standing(self) -> dict[str, float]:
+        standing = feedback.standing(np.asarray(self.ranking.scores))
+        return dict(zip(self.ranking.ids, standing.tolist(), strict=True))
+
+    def standing(self, paper_id: str) -> float:
+        """How far above the middle candidate the paper stands, the best one being 1."""
+        return self._standing.get(paper_id, 0.0)
 
     def describe(self) -> str:
         """What is being looked for now, in words."""
         terms = sorted(self.moved.terms.items(), key=lambda item: -item[1])[:8]
         return "looking for " + ", ".join(term for term, weight in terms if weight > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """What the two indexes found for a query, with all that scoring needs."""
+
+    ids: list[str]
+    vectors: list[FloatArray]  # (1 + sentences, dimension) each
+    keyword: list[float]
 
 
 class Retriever:
@@ -68,53 +83,68 @@ class Retriever:
         self.embedding = embedder.name
 
     def first(self, question: str) -> Search:
-        """The ranking for the question as it was asked."""
-        vector = self._embedder.embed([subject(question)])[0]
-        query = Query(vector, keywords(question))
-        return Search(question, query, query, self._rank(query))
+        """The ranking for the question as it was asked, for a judge to read on from."""
+        query = Query(self._embedder.embed([topic(question)])[0], keywords(question))
+        found = self._candidates(query)
+        scores = rank.first_scores(query.vector, found.vectors, found.keyword, self._mean)
+        return Search(question, query, query, _ranking(found.ids, scores))
+
+    def alone(self, question: str) -> Search:
+        """The ranking by scores alone, the best papers taken for true, with its cut."""
+        search = self.first(question)
+        found = self._candidates(search.asked)
+        vector = search.asked.vector
+        scores = rank.trusted_scores(vector, found.vectors, found.keyword, self._mean)
+        answerable = rank.is_answerable(rank.similarity(vector, found.vectors))
+        moved = Query(rank.moved(vector, scores, found.vectors, self._mean), search.asked.terms)
+        found = self._candidates(moved)
+        scores = rank.second_scores(moved.vector, found.vectors, found.keyword, self._mean)
+        ranking = _ranking(found.ids, scores)
+        if answerable:
+            cut, sure = rank.count_listed(scores), rank.count_sure(scores)
+            ranking = replace(ranking, cut=cut, sure=sure)
+        return replace(search, moved=moved, ranking=ranking)
 
     def again(self, search: Search, reading: Reading) -> Search:
         """The ranking with what the last round's verdicts have taught."""
         last = reading.rounds[-1]
-        read = tuple(Read(v.relevance, search.relative(v.paper_id)) for v in last)
-        moved = feedback.learn(search.asked, self._judged(reading), self._mean)
+        read = tuple(Read(v.relevance, search.standing(v.paper_id)) for v in last)
+        moved = feedback.learn(search.asked, self._lessons(reading), self._background)
+        found = self._candidates(moved)
+        scores = feedback.rescore(moved.vector, found.vectors, found.keyword)
         return replace(
             search,
             moved=moved,
-            ranking=self._rank(moved),
+            ranking=_ranking(found.ids, scores),
             history=search.history + read,
             last=len(read),
         )
 
-    def _judged(self, reading: Reading) -> Judged:
+    def _lessons(self, reading: Reading) -> Lessons:
         verdicts = list(reading)
         ids = [verdict.paper_id for verdict in verdicts]
         vectors = self._store.vectors(ids)
-        counts = self._store.term_counts(ids)
-        return Judged(
+        return Lessons(
             [verdict.relevance for verdict in verdicts],
             np.stack([vectors[id_][0] for id_ in ids]),
-            [
-                feedback.term_weights(count, self._store.document_frequency, self.corpus_size)
-                for count in counts
-            ],
+            self._store.term_counts(ids),
         )
 
-    def _rank(self, query: Query) -> Ranking:
-        near = [id_ for id_, _ in self._store.nearest(query.vector, CANDIDATES)]
-        found = dict(self._store.keyword(query.terms, CANDIDATES))
+    def _candidates(self, query: Query) -> _Candidates:
+        near = [id_ for id_, _ in self._store.nearest(query.vector, rank.CANDIDATES)]
+        found = dict(self._store.keyword(query.terms, rank.CANDIDATES))
         ids = list(dict.fromkeys([*near, *found]))
         vectors = self._store.vectors(ids)
-        scores = feedback.rescore(
-            query.vector, [vectors[id_] for id_ in ids], [found.get(id_, 0.0) for id_ in ids]
-        )
-        order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
-        return Ranking(tuple(ids[i] for i in order), tuple(float(scores[i]) for i in order), 15, 8)
+        return _Candidates(ids, [vectors[id_] for id_ in ids], [found.get(id_, 0.0) for id_ in ids])
 
     @cached_property
     def _mean(self) -> FloatArray:
         """The mean vector of the corpus's papers, (dimension,)."""
         return self._store.mean_vector()
+
+    @cached_property
+    def _background(self) -> Background:
+        return Background(self.corpus_size, self._mean, self._store.document_frequency)
 
     def is_dry(self, search: Search) -> bool:
         """Whether reading on is no use any more."""
@@ -136,7 +166,22 @@ class Retriever:
         return self._store.papers(ids)
 
     def best_sentences(self, search: Search, paper: Paper, count: int) -> tuple[int, ...]:
-        """The numbers of the paper's sentences that are nearest to the question, best first."""
+        """The numbers of the sentences that best show how the paper bears on the question."""
         vectors = self._store.vectors([paper.id])[paper.id][1:]
-        order = np.argsort(-(vectors @ search.asked.vector), kind="stable")[:count]
-        return tuple(int(row) + 1 for row in order)
+        words = [word[: max(4, len(word) - 3)] for word in content_words(search.question)]
+        texts = [sentence.text.lower() for sentence in paper.sentences]
+        places = rank.best_sentences(
+            (vectors @ search.asked.vector).tolist(),
+            [sum(word in text for word in words) / max(1, len(words)) for text in texts],
+            [bool(_FIGURE.search(text)) for text in texts],
+            figure_asked=asks_for_number(search.question),
+            count=count,
+        )
+        return tuple(place + 1 for place in places)
+
+
+def _ranking(ids: Sequence[str], scores: NDArray[np.float64]) -> Ranking:
+    """The candidates in order, equal ones by id, so that a question always gets the same list."""
+    top = max(float(scores.max(initial=0.0)), 1e-9)
+    order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
+    return Ranking(tuple(ids[i] for i in order), tuple(float(scores[i]) / top for i in order))

@@ -15,8 +15,8 @@ def _words(text: str) -> frozenset[str]:
 
 # Never the end of a sentence.
 _INSIDE = _words(
-    "e.g eg i.e ie cf vs w.r.t wrt viz resp approx ca incl excl esp avg dr prof mr mrs ms mx st mt "
-    "fig figs eq eqs eqn eqns sra dra p.ej ej z.b d.h bzw p.ex u.a et"
+    "e.g eg i.e ie cf vs w.r.t wrt viz resp approx abbr ca incl excl esp avg fig figs eq eqs eqn "
+    "eqns p.ej ej z.b d.h bzw p.ex u.a et Dr Prof Mr Mrs Ms Mx St Mt Sra Dra"  # but "1 ms", "in MT"
 )
 # Inside when a number follows: "No. 5", but "the answer is no. However".
 _BEFORE_NUMBER = _words(
@@ -41,18 +41,26 @@ _FIRST_WORDS = _words(
     "el la los las en este esta estos estas para por se sin con además nuestro nuestra"
 )
 
+# Signs of the same use, one character for one: the patterns below are small and quick to compile.
+_WIDE_STOP = "\x1e"  # ends a sentence without a space after it
+_ONE_SIGN = str.maketrans(
+    dict.fromkeys("。！？｡।۔؟።։", _WIDE_STOP)
+    | dict.fromkeys("“”„‘’", '"')
+    | dict.fromkeys("」』）》", ")")
+    | {"…": ".", "–": "-", "•": "*"}
+)
 _TAG = r"</?[A-Za-z][^<>]{0,60}>"
 _CLOSING_TAG = r"</[A-Za-z][^<>]{0,60}>|<br ?/?>"
-_CLOSERS = rf"(?:[\"'”’»)\]}}*_]|\[[\d,;–\- ]{{1,20}}\]|{_CLOSING_TAG})*"
+_CLOSERS = rf"(?:[\"'»)\]}}*_]|\[[\d,;\- ]{{1,20}}\]|{_CLOSING_TAG})*"
 _BREAK = re.compile(
-    rf"""(?=[\n.!?…。！？｡।۔؟።։])(?:  # one look decides for most characters: fast
-      (?P<paragraph>\n[^\S\n]*\n\s*|\n(?=\s*(?:[-*•]|\d{{1,2}}[.)])\s))
-    | (?P<wide>[。！？｡।۔؟።։]+[”’」』）》\"']*)
-    | (?P<stop>[.!?…]+)(?P<close>{_CLOSERS})(?=\s|$|(?<=>))
+    rf"""(?=[\n.!?{_WIDE_STOP}])(?:  # one look decides for most characters: fast
+      (?P<paragraph>\n[^\S\n]*\n\s*|\n(?=\s*(?:[-*]|\d{{1,2}}[.)])\s))
+    | (?P<wide>{_WIDE_STOP}+[)\"']*)
+    | (?P<stop>[.!?]+)(?P<close>{_CLOSERS})(?=\s|$|(?<=>))
     | (?P<glued>(?<=[a-z]{{4}})\.(?=(?:The|This|These|We|Our|In|It|However|To|Codes?)\b)))""",
     re.VERBOSE,
 )
-_OPENERS = re.compile(rf"\s*(?:[\"'“‘«(\[{{*_¿¡$\\]|{_TAG})*")
+_OPENERS = re.compile(rf"\s*(?:[\"'«(\[{{*_¿¡$\\]|{_TAG})*")
 _LAST_WORD = re.compile(r"[^\W_](?:[\w.]*[^\W_])?\Z")
 _PLAIN_WORD = re.compile(r"\s[a-z]{4,}\Z")
 _MATH = re.compile(r"\$(?=\S)[^$\n]{1,200}(?<=\S)\$(?!\d)")
@@ -77,7 +85,8 @@ def split_sentences(text: str, *, longest: int = LONGEST) -> tuple[Sentence, ...
     Together they hold every character that is not white space, and none twice. What runs on for
     more than `longest` characters is cut. Takes linear time.
     """
-    spans = _join_crumbs(text, _trimmed(text, pairwise(_boundaries(text))))
+    boundaries = _boundaries(text.translate(_ONE_SIGN))
+    spans = _join_crumbs(text, _trimmed(text, pairwise(boundaries)))
     pieces = (piece for start, end in spans for piece in _quotable(text, start, end, longest))
     return tuple(
         Sentence(number, text[start:end], start, end)
@@ -109,13 +118,16 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], closed: dict[int
 
 def _stop_ends(text: str, start: int, match: re.Match[str]) -> bool:
     """Judge a stop by the word before it and the word after it."""
-    following = text[_following(text, match.end()) :][:24]
+    index = _following(text, match.end())
+    following = text[index : index + 24]
     if not following:
         return True
     before = text[max(start, match.start() - 24) : match.start()]
     capital = not following[0].islower() or _MIXED_CASE.match(following) is not None
     if match["stop"] != ".":
         return capital
+    if text[index - 1] in "([" and before.endswith("et al"):
+        return False
     if _LIST_NUMBER.search(before) and _opens_list_item(text, start, match.start()):
         return False
     if _TORN_DECIMAL.match(text, match.start()) and before[-1:].isdigit():
@@ -127,9 +139,11 @@ def _full_stop_ends(before: str, following: str, *, capital: bool, closed: bool)
     found = _LAST_WORD.search(before)
     word = found[0] if found else ""
     key = word.lower()
-    if key in _INSIDE or (key in _BEFORE_NUMBER and following[0].isdigit()):
+    if {word, word[:1].lower() + word[1:]} & _INSIDE:
         return False
-    if key in {"al", "etal"}:  # "Lu et al. Traditional …", but "Xie et al. (2020)"
+    if key in _BEFORE_NUMBER and following[0].isdigit():
+        return False
+    if key in {"al", "etal"}:  # "Lu et al. Traditional …", but "Xie et al. 2020"
         return following[0].isupper()
     if not closed and (key in _DOUBTFUL or (len(word) == 1 and word.isalpha() and word.isupper())):
         return capital and _first_word(following) in _FIRST_WORDS
@@ -160,12 +174,12 @@ def _closed_until(text: str) -> dict[int, int]:
     An unclosed bracket, or one closed only much later, protects nothing.
     """
     spans = [match.span() for match in _MATH.finditer(text)]
-    opened: list[int] = []
-    for match in re.finditer(r"[()]", text):
-        if match[0] == "(":
-            opened.append(match.start())
-        elif opened:
-            start = opened.pop()
+    opened: dict[str, list[int]] = {"(": [], "[": []}
+    for match in re.finditer(r"[()\[\]]", text):
+        if match[0] in opened:
+            opened[match[0]].append(match.start())
+        elif starts := opened["(" if match[0] == ")" else "["]:
+            start = starts.pop()
             if match.end() - start <= 400:
                 spans.append((start, match.end()))
     return _stops_inside(text, spans)
@@ -176,7 +190,7 @@ def _stops_inside(text: str, spans: list[tuple[int, int]]) -> dict[int, int]:
     reach = iter(sorted(spans))
     span = next(reach, None)
     end = -1
-    for match in re.finditer(r"[.!?…]+", text):
+    for match in re.finditer(r"[.!?]+", text):
         while span is not None and span[0] <= match.start():
             end = max(end, span[1])
             span = next(reach, None)

@@ -1,15 +1,17 @@
 """What a person sees while a question is answered: progress on stderr, the answer as it comes."""
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.status import Status
 
 from qa.events import Piece, Ranked, RoundRead
-from qa.marking import MarkedAnswer
 from qa.progress import Progress
 from qa.render import console, reading_line
+
+if TYPE_CHECKING:
+    from qa.marking import MarkedAnswer
 
 
 class Display:
@@ -78,7 +80,9 @@ class Display:
             case Piece() if self._stream:
                 self.clear()
                 if self.marked is None:
-                    self.marked = MarkedAnswer(self.out, event.papers)
+                    from qa.marking import MarkedAnswer  # which loads the check
+
+                    self.marked = MarkedAnswer(self.out, event)
                 self.marked.feed(event.text)
             case Piece():
                 self.show("Writing the answer")

@@ -9,22 +9,10 @@ from qa.sentences import split_sentences
 _NUMBER = re.compile(  # not the numbers of a list: (1), 2)
     r"(?<![\w.,/^{(-])(?!\d+\))\d+(?:\.\d+)?(?![\w.,/^}-]*\w)|(?<![\w.,-])\d+\.\d+(?=\\?%|x\b)"
 )
-_WORDS = [
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-]
-_WORDS += ["twenty", "thirty"]
-_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(_WORDS)})(?= [a-z])")
+_COUNTED = "two three four five six seven eight nine ten eleven twelve twenty thirty"
+_WORDS = _COUNTED.split()
 _VALUES = dict(zip(_WORDS, [*range(2, 13), 20, 30], strict=True))
+_WORD = re.compile(rf"(?<![\w-])(?:{'|'.join(_WORDS)})(?= [a-z])")
 _UNCITED = (
     "This approach reaches state-of-the-art accuracy on most benchmarks.",
     "It is therefore the best choice for practitioners.",
@@ -96,7 +84,9 @@ def _picked(answer, rng, n):
     """A sentence of the paper that has no brackets, which the writer is not to copy."""
     sentences = [s.text for s in split_sentences(answer.papers[n][1])]
     usable = [
-        s for s in sentences if not re.search(r"[\[\]\n]|http|\w\.\w+/", s) and s[0].isupper()
+        s
+        for s in sentences
+        if not re.search(r"[\[\]\n]|http|\w\.\w+/", s) and s[0].isupper() and s[-1] == "."
     ]
     return rng.choice(usable or ["It works."])
 

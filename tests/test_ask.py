@@ -130,7 +130,7 @@ def test_failing_writer_does_not_lose_what_was_read(server, qa):
     done = qa("ask", BACKPROP)
     assert done.exit_code == 1
     assert len(titles_in(done.stdout)) >= 19
-    assert "No answer was written." in done.stderr
+    assert "No answer was written:" in done.stderr
 
 
 def test_server_that_fails_while_reading_leaves_what_was_read(server, qa):
@@ -138,7 +138,7 @@ def test_server_that_fails_while_reading_leaves_what_was_read(server, qa):
     done = qa("ask", BACKPROP)
     assert done.exit_code == 1
     assert titles_in(done.stdout)
-    assert "Reading stopped early." in done.stderr
+    assert "Reading stopped early:" in done.stderr
 
 
 class Failing:
@@ -172,7 +172,8 @@ class FailingLater:
     ],
 )
 def test_server_that_cannot_be_asked_is_one_clear_line(server, seeds, qa, behaviour, said):
-    seeds.setenv("QA_TIMEOUT", "0.5")
+    if isinstance(behaviour, Hang):
+        seeds.setenv("QA_TIMEOUT", "0.5")
     seeds.setenv("QA_MODEL", "scripted")
     server.model = lambda _: behaviour
     done = qa("ask", BACKPROP)

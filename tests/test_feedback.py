@@ -1,4 +1,5 @@
 import math
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,8 @@ from qa.feedback import (
     PARTLY,
     ROUND,
     YES,
-    Judged,
+    Background,
+    Lessons,
     Query,
     Read,
     learn,
@@ -22,11 +24,11 @@ from qa.feedback import (
     patience,
     rescore,
     standing,
-    term_weights,
 )
 from qa.results import Relevance
 
 MEAN = np.zeros(4, np.float32)
+BACKGROUND = Background(papers=100, mean=MEAN, frequency=defaultdict(lambda: 5).__getitem__)
 QUESTION = Query(np.array([1, 0, 0, 0], np.float32), {"backprop": 1.0})
 
 
@@ -34,10 +36,15 @@ def vectors(*rows):
     return np.array(rows, np.float32)
 
 
-def judged(*relevances, terms=None):
+def judged(*relevances, counts=None):
     """The i-th paper read lies in direction i + 1 of the space and has one word of its own."""
     rows = np.eye(4, dtype=np.float32)[1 : len(relevances) + 1]
-    return Judged(relevances, rows, terms or [{f"word{i}": 1.0} for i in range(len(relevances))])
+    return Lessons(relevances, rows, counts or [{f"word{i}": 1} for i in range(len(relevances))])
+
+
+def having(**frequency):
+    """A corpus of 100 papers, with the words in so many of them."""
+    return replace(BACKGROUND, frequency=frequency.__getitem__)
 
 
 def reads(pattern):
@@ -60,70 +67,101 @@ def read_until_dry(answers, *, unjudged=(), limit=1000):
 
 
 def test_vector_moves_toward_papers_that_qualify_and_away_from_those_that_do_not():
-    moved = learn(QUESTION, judged(YES, NO), MEAN).vector
+    moved = learn(QUESTION, judged(YES, NO), BACKGROUND).vector
     assert moved[1] > 0 > moved[2]
     assert moved[0] > 0
 
 
 def test_moved_vector_has_length_one():
-    assert np.linalg.norm(learn(QUESTION, judged(YES, PARTLY, NO), MEAN).vector) == pytest.approx(1)
+    assert np.linalg.norm(
+        learn(QUESTION, judged(YES, PARTLY, NO), BACKGROUND).vector
+    ) == pytest.approx(1)
 
 
 def test_a_paper_that_answers_in_part_teaches_less_than_one_that_answers():
-    moved = learn(QUESTION, judged(YES, PARTLY), MEAN).vector
+    moved = learn(QUESTION, judged(YES, PARTLY), BACKGROUND).vector
     assert moved[1] > moved[2] > 0
 
 
 def test_what_all_papers_share_teaches_nothing():
     shared = np.array([0, 0, 0, 5], np.float32)
     papers = judged(YES, NO)
-    plain = learn(QUESTION, papers, MEAN)
-    shifted = learn(QUESTION, replace(papers, vectors=papers.vectors + shared), shared)
+    plain = learn(QUESTION, papers, BACKGROUND)
+    shifted = learn(
+        QUESTION, replace(papers, vectors=papers.vectors + shared), replace(BACKGROUND, mean=shared)
+    )
     assert shifted.vector == pytest.approx(plain.vector)
 
 
 def test_terms_of_qualifying_papers_are_added_to_the_questions_own():
-    terms = learn(QUESTION, judged(YES, NO), MEAN).terms
+    terms = learn(QUESTION, judged(YES, NO), BACKGROUND).terms
     assert set(terms) == {"backprop", "word0"}
 
 
 def test_terms_that_rejected_papers_share_lose_weight():
-    papers = judged(YES, NO, terms=[{"forward": 0.7, "network": 0.7}, {"network": 1.0}])
-    terms = learn(QUESTION, papers, MEAN).terms
+    papers = judged(YES, NO, counts=[{"forward": 1, "network": 1}, {"network": 1}])
+    terms = learn(QUESTION, papers, BACKGROUND).terms
     assert terms["forward"] > terms.get("network", 0.0)
 
 
 def test_the_number_of_new_terms_is_bounded():
-    many = [{f"word{i}": 0.1 for i in range(500)}]
-    terms = learn(QUESTION, judged(YES, terms=many), MEAN).terms
+    many = [{f"word{i}": 1 for i in range(500)}]
+    terms = learn(QUESTION, judged(YES, counts=many), BACKGROUND).terms
     assert len(terms) == NEW_TERMS + 1
 
 
+def test_rarer_words_weigh_more():
+    papers = judged(YES, counts=[{"spiking": 1, "training": 1}])
+    terms = learn(QUESTION, papers, having(spiking=3, training=15)).terms
+    assert terms["spiking"] > terms["training"]
+
+
+def test_words_of_a_single_paper_and_of_very_many_are_left_out():
+    papers = judged(YES, counts=[{"typo": 1, "network": 4, "spiking": 1}])
+    terms = learn(QUESTION, papers, having(typo=1, network=31, spiking=3)).terms
+    assert set(terms) == {"backprop", "spiking"}
+
+
+def test_the_rarest_words_are_found_among_many_frequent_ones():
+    counts = {f"usual{i}": 2 for i in range(60)} | {"spiking": 1}
+    frequency = dict.fromkeys(counts, 19) | {"spiking": 2}
+    terms = learn(QUESTION, judged(YES, counts=[counts]), having(**frequency)).terms
+    assert max(terms.keys() - {"backprop"}, key=terms.__getitem__) == "spiking"
+
+
+def test_words_that_cannot_be_among_the_best_are_not_looked_up():
+    asked = []
+    counts = {f"telling{i:02}": 20 for i in range(NEW_TERMS)} | {f"other{i}": 1 for i in range(300)}
+    background = replace(BACKGROUND, frequency=lambda term: asked.append(term) or 3)
+    learn(QUESTION, judged(YES, counts=[counts]), background)
+    assert len(asked) == NEW_TERMS
+
+
 def test_without_a_qualifying_paper_the_terms_stay():
-    assert learn(QUESTION, judged(NO, NO), MEAN).terms == QUESTION.terms
+    assert learn(QUESTION, judged(NO, NO), BACKGROUND).terms == QUESTION.terms
 
 
 def test_unjudged_papers_teach_nothing():
-    learnt = learn(QUESTION, judged(YES, None), MEAN)
-    only = learn(QUESTION, judged(YES), MEAN)
+    learnt = learn(QUESTION, judged(YES, None), BACKGROUND)
+    only = learn(QUESTION, judged(YES), BACKGROUND)
     assert learnt.vector == pytest.approx(only.vector)
     assert learnt.terms == only.terms
 
 
 def test_nothing_judged_leaves_the_question_as_it_was():
-    learnt = learn(QUESTION, judged(None, None), MEAN)
+    learnt = learn(QUESTION, judged(None, None), BACKGROUND)
     assert learnt.vector == pytest.approx(QUESTION.vector)
     assert learnt.terms == QUESTION.terms
 
 
 def test_a_question_without_terms_gets_those_of_the_papers():
-    assert set(learn(replace(QUESTION, terms={}), judged(YES), MEAN).terms) == {"word0"}
+    assert set(learn(replace(QUESTION, terms={}), judged(YES), BACKGROUND).terms) == {"word0"}
 
 
 def test_verdicts_of_the_judge_are_understood():
     said = [Relevance.YES, Relevance.PARTLY, Relevance.NO]
-    told = learn(QUESTION, judged(*said), MEAN)
-    assert told.vector == pytest.approx(learn(QUESTION, judged(YES, PARTLY, NO), MEAN).vector)
+    told = learn(QUESTION, judged(*said), BACKGROUND)
+    assert told.vector == pytest.approx(learn(QUESTION, judged(YES, PARTLY, NO), BACKGROUND).vector)
 
 
 @given(
@@ -131,33 +169,11 @@ def test_verdicts_of_the_judge_are_understood():
     st.lists(st.integers(0, 5), min_size=3, max_size=3),
 )
 def test_learning_is_the_same_every_time_and_never_breaks(relevances, words):
-    papers = judged(*relevances, terms=[{f"w{n}": 0.5} for n in words[: len(relevances)]])
-    first, second = learn(QUESTION, papers, MEAN), learn(QUESTION, papers, MEAN)
+    papers = judged(*relevances, counts=[{f"w{n}": n + 1} for n in words[: len(relevances)]])
+    first, second = learn(QUESTION, papers, BACKGROUND), learn(QUESTION, papers, BACKGROUND)
     assert np.array_equal(first.vector, second.vector)
     assert list(first.terms.items()) == list(second.terms.items())
     assert np.isfinite(first.vector).all()
-
-
-# Term weights
-
-
-def test_rarer_words_weigh_more():
-    weights = term_weights({"spiking": 1, "training": 1}, {"spiking": 3, "training": 25}.get, 100)
-    assert weights["spiking"] > weights["training"]
-
-
-def test_words_of_a_single_paper_and_of_very_many_are_left_out():
-    frequency = {"typo": 1, "network": 31, "spiking": 3}
-    assert set(term_weights(dict.fromkeys(frequency, 1), frequency.get, 100)) == {"spiking"}
-
-
-def test_a_papers_term_weights_are_a_unit_vector():
-    weights = term_weights({"a": 3, "b": 1}, {"a": 5, "b": 9}.get, 100)
-    assert math.hypot(*weights.values()) == pytest.approx(1)
-
-
-def test_a_paper_without_telling_words_has_no_terms():
-    assert term_weights({"network": 2}, lambda _: 90, 100) == {}
 
 
 # Scoring
@@ -222,7 +238,7 @@ def test_answers_far_apart_are_found_where_there_are_several():
 
 def test_reading_ends_soon_after_the_last_answer():
     for last in (1, 10, 40, 100):
-        assert read_until_dry(set(range(1, last + 1)))[0] <= last + 41
+        assert read_until_dry(set(range(1, last + 1)))[0] <= last + 46
 
 
 def test_unjudged_papers_are_no_sign_that_reading_is_dry():

@@ -125,7 +125,7 @@ def test_no_keyword_is_an_operator(tmp_path, embedder, term):
 
 
 def test_words_are_counted_by_stem(tmp_path, embedder):
-    title, abstract = entry(0)
+    abstract = entry(0)[1]
     entries = [
         ("Training graphs", f"{abstract} We train and trained trainers."),
         entry(1),

@@ -34,7 +34,7 @@ NO_MODEL = re.compile(
 )
 
 
-class FailedTry(Exception):  # noqa: N818 - it never leaves this package
+class FailedTry(Exception):
     """One try failed; with `adapted`, the next one will ask differently."""
 
     def __init__(self, fault: "Fault", *, adapted: bool = False) -> None:

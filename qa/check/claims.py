@@ -14,7 +14,7 @@ _HEADING = re.compile(r"\s*#{1,6}\s+")
 _QUOTE = re.compile(r"\s*>\s?")
 _ITEM = re.compile(r"(?P<indent>\s*)(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?:\[[ xX]\]\s+)?")
 _ROW = re.compile(r"\s*\|.*\|\s*\Z")
-_RULED = re.compile(r"[\s|:\-]+\Z")
+_RULED = re.compile(r"(?=.*-.*\||.*\|.*-)[\s|:\-]+\Z")
 _STOP = re.compile(r"[.!?。！？…:;][\"'”’»)*_\s]*\Z")  # noqa: RUF001
 _BOLD_LINE = re.compile(r"\s*(?:\*\*|__)[^*]+(?:\*\*|__)\s*:?\s*\Z")
 
@@ -64,30 +64,31 @@ def find_claims(answer: str) -> tuple[Claim, ...]:
 def _blocks(answer: str) -> Iterator[_Block]:
     lines = list(_lines(answer))
     current: _Block | None = None
-    for index, (start, end) in enumerate(lines):
+    was_quoted = False
+    for index, (start, end, quoted) in enumerate(lines):
         line = answer[start:end]
         block = _opens(line, start, end)
-        if block is not None or not line.strip() or _FENCE.match(line) or _RULE.match(line):
-            if current is not None:
-                yield current
-            current = block
-            if block is not None and block.form is not Form.SENTENCE:
-                yield _as_row(answer, block, lines[index + 1 : index + 2])
-                current = None
+        empty = not line.strip() or _FENCE.match(line) or _RULE.match(line)
+        if current is not None and (block is not None or empty or quoted != was_quoted):
+            yield current
+            current = None
+        was_quoted = quoted
+        if block is not None and block.form is not Form.SENTENCE:
+            yield _as_row(answer, block, lines[index + 1 : index + 2])
         elif current is not None:
             current = _Block(current.start, end, current.form, current.indent)
-        else:
-            current = _Block(start, end, Form.SENTENCE)
+        elif not empty:
+            current = block or _Block(start, end, Form.SENTENCE)
     if current is not None:
         yield current
 
 
-def _lines(answer: str) -> Iterator[tuple[int, int]]:
-    """Yield where each line starts, past the sign of a quotation, and ends."""
+def _lines(answer: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield where each line starts, past the sign of a quotation, and ends, and if it has one."""
     start = 0
     for line in answer.split("\n"):
         quote = _QUOTE.match(line)
-        yield start + (quote.end() if quote else 0), start + len(line)
+        yield start + (quote.end() if quote else 0), start + len(line), quote is not None
         start += len(line) + 1
 
 
@@ -101,9 +102,9 @@ def _opens(line: str, start: int, end: int) -> _Block | None:
     return None
 
 
-def _as_row(answer: str, block: _Block, following: Sequence[tuple[int, int]]) -> _Block:
+def _as_row(answer: str, block: _Block, following: Sequence[tuple[int, int, bool]]) -> _Block:
     """Make the head of a table, and the line under it, headings."""
-    ruled = [_RULED.match(answer[start:end]) and end > start for start, end in following]
+    ruled = [_RULED.match(answer[start:end]) and end > start for start, end, _ in following]
     head = block.form is Form.ROW and (any(ruled) or _RULED.match(answer[block.start : block.end]))
     return _Block(block.start, block.end, Form.HEADING) if head else block
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from qa.check.claims import Claim, Form, find_claims
 from qa.check.phrases import counts_papers, needs_no_citation
-from qa.check.quantities import Quantity, Sort, find_quantities
+from qa.check.quantities import find_quantities
+from qa.check.quantity import Quantity, Sort
 from qa.check.quotations import find_quotations, stands_in
 from qa.check.stated import stated_in
 from qa.check.titles import NamedTitle, bears, find_named_titles, is_known, nearest_title
@@ -158,26 +159,24 @@ def _counts(answer: _Answer) -> Iterator[Finding]:
         if not counts_papers(quantity) or quantity.count == 1:
             continue
         behind = answer.behind(claim.start, claim.end)
-        right, end = _papers_counted(answer, claim)
         stated = any(stated_in(answer.source(n)).has(quantity) for n in behind)
-        if quantity.count not in right and not stated:
+        if quantity.count not in _papers_counted(answer, claim) and not stated:
             detail = f"“{quantity.written}” is not how many papers are cited."
-            yield Finding("wrong_count", detail, quantity.start, end)
+            # To the end: while an answer is still being written, its count may yet come right.
+            yield Finding("wrong_count", detail, quantity.start, answer.claims[-1].end)
 
 
-def _papers_counted(answer: _Answer, claim: Claim) -> tuple[set[int], int]:
-    """Return how many papers it may be, and up to where the answer was counted."""
+def _papers_counted(answer: _Answer, claim: Claim) -> set[int]:
+    """Return how many papers may be meant: all, or those cited from here to a next heading."""
     everywhere = {n for other in answer.claims for n in other.cites if n in answer.papers}
     section = set(claim.cites)
-    end = claim.end
     right = {len(answer.papers), len(everywhere), len(section)} | answer.counts
     for following in answer.claims[answer.claims.index(claim) + 1 :]:
         if following.form is Form.HEADING or following.text.rstrip("* _").endswith(":"):
             break
         section |= following.cites
         right.add(len(section))
-        end = following.end
-    return right, end
+    return right
 
 
 def _quotations(answer: _Answer) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ _SCALE_WORD = "hundred|thousand|million|billion|trillion|dozen"
 PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
 FACTORS = {"twice": 2, "thrice": 3, "doubl": 2, "tripl": 3, "quadrupl": 4, "halv": 2}
 HINTS = {"both": 2, "pair": 2, "pairs": 2, "dual": 2, "couple": 2, "once": 1, "single": 1}
+ONE_OF_TWO = re.compile(r"\b(?:first|second|former|latter|other|upper|lower)\s\Z")  # … half
 LARGEST_EXPONENT = 400
 MOST_DIGITS = 40
 
@@ -28,10 +29,10 @@ TOKEN = re.compile(
     rf"""(?P<link>https?://\S+|www\.\S+|\b[\w.-]{{1,80}}\.(?:com|org|io|net|ai|ly|edu|gov)/\S+)
   # numbers of a list, and of references: (1) first, (2) then, [55]
   | (?P<listing>(?<!\w)\((?:1?\d|20)\)
-      |(?:(?<=[.;:,]\ )|(?<=\band\ )|\A)\d{{1,2}}\)(?=\s)|\[\d{{1,3}}\])
+      |(?:(?<=[.;:,]\ )|(?<=\band\ )|(?<=["'])|\A)\d{{1,2}}\)(?=\s)|\[\d{{1,3}}\])
   # signs that half-stripped LaTeX leaves as words
   | (?<![A-Za-z])(?:simeq|sim|approx|leq?|geq?|pm|mp|to|cdot|lt|gt|times)(?=\d)
-  | (?<![\w-])(?P<share>(?<!first\ )(?<!second\ )(?<!latter\ )(?<!other\ )half\b
+  | (?<![\w-])(?P<share>half\b
       |(?:one|two|three|four)[ -](?:half|halves|{_PART})\b|an?[ ](?:half|{_PART})(?=[ ]of\b))
   | (?<![\w-])(?P<factor>twice|thrice|(?:doubl|tripl|quadrupl|halv)(?:e|ed|ing)|(?:doubl|tripl)es
       |(?:quadrupl|halv)es(?=[ ](?:the|its|their)\b))\b

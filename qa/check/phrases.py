@@ -3,7 +3,8 @@
 import re
 
 from qa.check.claims import Claim, Form
-from qa.check.quantities import Quantity, Sort, find_quantities
+from qa.check.quantities import find_quantities
+from qa.check.quantity import Quantity, Sort
 
 _CONNECTING = re.compile(
     r"(?:yes|no|none|partly|both|neither|in (?:short|summary|brief|sum|contrast|detail|conclusion)|"

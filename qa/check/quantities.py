@@ -7,20 +7,19 @@ A quantity may have several readings (the 2 of "2-3x" is a 2 and a 2x). Digits i
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
 from qa.check.flat_text import FlatText
 from qa.check.number_forms import (
     AFTER_FACTOR,
-    COUNT,
     FACTORS,
     HINTS,
     LARGEST_EXPONENT,
     LISTED,
     MOST_DIGITS,
+    ONE_OF_TWO,
     ORDERS,
     PARTS,
     SCALE,
@@ -30,64 +29,7 @@ from qa.check.number_forms import (
     UNIT,
     WORDS,
 )
-
-
-class Unit(Enum):
-    """What a value counts in; all but shares and factors is plain."""
-
-    PLAIN = "plain"
-    PERCENT = "percent"
-    TIMES = "times"
-
-
-class Sort(Enum):
-    """How a quantity is written."""
-
-    DIGITS = "digits"
-    WORDS = "words"
-    NAME = "name"  # its digits are part of a name
-    HINT = "hint"  # both, single, once: states a number without claiming one
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One way to read a quantity."""
-
-    value: Fraction
-    unit: Unit = Unit.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number in a text, or a name with digits: `text[start:end]` is how it is written."""
-
-    written: str
-    start: int
-    end: int
-    sort: Sort
-    readings: frozenset[Reading] = frozenset()
-    parts: tuple[Fraction, ...] = ()  # "1/4" may be a 1 and a 4, "1,2" a 1 and a 2
-    before: str = ""  # the text before it, up to 30 characters
-    following: tuple[str, ...] = ()  # up to four words after it, in lower case
-    scale: int = 1  # what a "million" or "k" after it makes of it
-
-    @property
-    def bare(self) -> bool:
-        """Tell whether it is a number with nothing that says what it counts in."""
-        sorts = {Sort.DIGITS, Sort.WORDS}
-        return (
-            self.sort in sorts
-            and self.scale == 1
-            and {r.unit for r in self.readings} == {Unit.PLAIN}
-        )
-
-    @property
-    def count(self) -> int | None:
-        """Return the number if it is a bare integer, as a count or a year is."""
-        if not self.bare or len(self.readings) > 1 or not COUNT.fullmatch(self.written):
-            return None
-        (reading,) = self.readings
-        return int(reading.value) if reading.value.denominator == 1 else None
+from qa.check.quantity import Quantity, Reading, Sort, Unit
 
 
 @lru_cache(maxsize=2048)  # an answer is checked again with every sentence that comes
@@ -227,7 +169,8 @@ def _special(text: str, match: re.Match[str]) -> Iterator[Quantity]:
     """Read the words that state a number without naming it, such as half, twice and both."""
     start, end = match.span()
     if match["share"]:
-        yield _quantity(text, start, end, Sort.WORDS, *_share(match["share"].lower()))
+        sort = Sort.HINT if ONE_OF_TWO.search(text[max(0, start - 10) : start]) else Sort.WORDS
+        yield _quantity(text, start, end, sort, *_share(match["share"].lower()))
     elif match["factor"]:
         stem = next(stem for stem in FACTORS if match["factor"].lower().startswith(stem))
         yield _quantity(text, start, end, Sort.WORDS, *_factor(stem))

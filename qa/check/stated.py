@@ -8,7 +8,8 @@ from functools import lru_cache
 from itertools import takewhile
 
 from qa.check.flat_text import FlatText
-from qa.check.quantities import Quantity, Reading, Sort, Unit, find_quantities
+from qa.check.quantities import find_quantities
+from qa.check.quantity import Quantity, Reading, Sort, Unit
 
 _FUNCTION_WORDS = (
     "a an and are as at be but by can compared for from has have in into is it its less more most "

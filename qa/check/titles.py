@@ -13,7 +13,7 @@ _SPANS = re.compile(
     r"""\*\*(?P<bold>[^*\n]+)\*\*|__(?P<strong>[^_\n]+)__
     |(?<![\w*])\*(?P<italic>[^*\n]+)\*(?![\w*])|(?<!\w)_(?P<slanted>[^_\n]+)_(?!\w)
     |“(?P<curly>[^“”\n]+)”|(?<!\w)"(?P<straight>[^"\n]+)"|(?<!\w)‘(?P<single>[^‘\n]+?)’(?!\w)
-    |^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]+(?P<head>[^\n"“*_\[:]{12,}(?::[^\n"“*_\[]{4,})?)(?=\[)
+    |^[ \t]*(?:[-*•]|\d{1,3}[.)])[ \t]+(?P<head>[^\n"“*_\[]{12,})(?=\[)
     """,
     re.VERBOSE | re.MULTILINE,
 )
@@ -25,6 +25,7 @@ _SMALL = (
     "toward towards under up upon via vs with within without are be can you your all do does than"
 )
 _SMALL_WORDS = frozenset(_SMALL.split())
+_GOES_ON = re.compile(r"\s+(?:[–—-]\s+)?[(a-z]")
 _ALIKE = 0.75  # share of letters in common, from which a title is a misspelt one
 _CERTAIN = 6  # words in Title Case that are more than a label
 
@@ -66,7 +67,13 @@ def find_named_titles(answer: str) -> Iterator[NamedTitle]:
 
 
 def bears(title: str, text: str) -> bool:
-    """Tell whether a text is a title, its head before the colon, or a good part of it."""
+    """Tell whether a text is a title, its head before the colon, a good part of it, or begins so.
+
+    A list item may go on after the title, in lower case: "Layer Collaboration … lets layers talk".
+    """
+    rest = text[len(title) :]
+    if _GOES_ON.match(rest) and text[: len(title)].casefold() == title.casefold():
+        return True
     key, heads = _keys(title)
     wanted, _ = _keys(text)
     return wanted == key or wanted in heads or (len(wanted) >= 20 and wanted in key)

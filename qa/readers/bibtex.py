@@ -1,0 +1,126 @@
+"""BibTeX files, parsed by bibtexparser one entry at a time.
+
+Entry by entry because the library keeps a whole file in memory, and because an entry that is
+broken then cannot take its neighbours along. `@string` definitions go with the entries that use
+them.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from qa.papers import Record, Skipped
+from qa.readers import fields
+from qa.readers.entry import Entry
+from qa.readers.latex import text_from_latex
+from qa.readers.names import name
+
+if TYPE_CHECKING:
+    from bibtexparser.model import Block, Field, String
+    from bibtexparser.model import Entry as ParsedEntry
+
+_START = re.compile(r"\s{0,40}@\s{0,9}([A-Za-z]+)\s{0,9}[{(]")
+_USED_NAME = re.compile(r"[=#]\s{0,9}([A-Za-z][^\s={}\"#,()]{0,199})")
+_TITLE = re.compile(r"\btitle\s{0,9}=", re.IGNORECASE)
+_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_KEYWORDS = ("keywords", "keyword", "author_keywords", "keywords-plus")
+
+
+def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]:
+    """Yield each entry; `@string`, `@preamble` and `@comment` are no entries."""
+    from bibtexparser.model import Entry as ParsedEntry
+    from bibtexparser.model import ImplicitComment, ParsingFailedBlock, String
+
+    logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # we say ourselves what failed
+    strings: dict[str, String] = {}
+    for start, piece in _pieces(lines):
+        for block in _blocks(piece):
+            where = f"line {start + (block.start_line or 0)}"
+            if isinstance(block, String):
+                strings[block.key.lower()] = block
+            elif isinstance(block, ParsedEntry):
+                yield _paper(block, strings, source, where)
+            elif isinstance(block, ParsingFailedBlock) or (
+                isinstance(block, ImplicitComment) and _TITLE.search(block.comment)
+            ):
+                yield Skipped(source, "malformed entry", where)
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield line number and text of what stands from one `@kind{` to the next."""
+    start, held = 1, list[str]()
+    for number, line in enumerate(lines, start=1):
+        if _START.match(line):
+            if held:
+                yield start, "".join(held)
+            start, held = number, []
+        held.append(line)
+    if held:
+        yield start, "".join(held)
+
+
+def _blocks(piece: str) -> Iterator["Block"]:
+    """Yield the blocks of a piece, one normally; a failed one where the parser gave up."""
+    from bibtexparser.model import (
+        DuplicateBlockKeyBlock,
+        DuplicateFieldKeyBlock,
+        ParsingFailedBlock,
+    )
+    from bibtexparser.splitter import Splitter
+
+    try:
+        blocks = Splitter(piece).split().blocks
+    except Exception as error:  # noqa: BLE001 - it raises whatever its bugs are, by its own word
+        blocks = [ParsingFailedBlock(error)]
+    for block in blocks:
+        known: Block | None = block
+        # A key or a field given twice is no reason to drop the paper.
+        while isinstance(known, DuplicateBlockKeyBlock | DuplicateFieldKeyBlock):
+            known = known.ignore_error_block
+        yield known or block
+
+
+def _paper(
+    entry: "ParsedEntry", strings: Mapping[str, "String"], source: str, where: str
+) -> Record | Skipped:
+    where = f"entry {entry.key}, {where}" if entry.key else where
+    values: dict[str, list[str]] = {}
+    for field in _resolved(entry, strings):
+        values.setdefault(field.key.strip().lower(), []).append(str(field.value))
+    if any(len(set(values.get(key, ()))) > 1 for key in ("title", "abstract")):
+        return Skipped(source, "malformed entry: two titles or abstracts", where)
+
+    def one(*keys: str) -> str:
+        return next((text for key in keys for text in values.get(key, ()) if text.strip()), "")
+
+    title = ": ".join(text for text in (one("title"), one("subtitle")) if text)
+    return Entry(
+        title=text_from_latex(title),
+        abstract=text_from_latex(one("abstract")),
+        authors=[_name(text_from_latex(text)) for text in _AND.split(one("author", "authors"))],
+        year=one("year", "date", "issued"),
+        venue=text_from_latex(one("journal", "journaltitle", "booktitle", "series", "school")),
+        doi=one("doi").replace("\\", ""),
+        arxiv=one("eprint", "arxivid", "arxiv"),
+        links=[one(key).replace("\\", "") for key in ("url", "link", "ee", "howpublished", "note")],
+        keywords=[word for key in _KEYWORDS for word in fields.words(text_from_latex(one(key)))],
+    ).paper(source, where)
+
+
+def _resolved(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> list["Field"]:
+    """Return the fields without braces and quotes around them, the names of strings replaced."""
+    from bibtexparser.library import Library
+    from bibtexparser.middlewares import default_parse_stack
+
+    used = {name.lower() for name in _USED_NAME.findall(entry.raw or "")} & strings.keys()
+    library = Library([*(strings[name] for name in sorted(used)), entry])
+    for middleware in default_parse_stack():
+        library = middleware.transform(library)
+    return list(library.entries[0].fields)
+
+
+def _name(text: str) -> str:
+    """Return a name as `Given Family`; three parts are `Family, Jr, Given` in BibTeX."""
+    parts = text.split(",")
+    return name(",".join((parts[0], parts[2], parts[1])) if len(parts) == 3 else text)

@@ -1,0 +1,216 @@
+"""Building: a corpus made a new generation of its store, out of what is already known."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from qa.chunks import chunker_fingerprint
+from qa.embedding import Embedder
+from qa.errors import CorpusError, StoreDamaged, StoreMismatch, StoreMissing
+from qa.papers import Skipped
+from qa.progress import Listener, nobody
+from qa.readers import Corpus
+from qa.store.cache import EmbeddingCache
+from qa.store.changes import Changes
+from qa.store.corpus_state import CorpusState, reader_fingerprint
+from qa.store.draft import Draft, Means
+from qa.store.faults import writing
+from qa.store.generation import Generation
+from qa.store.layout import Layout, remove_tree
+from qa.store.lease import offer_lease, withdraw_lease
+from qa.store.lock import Holder, writer_lock
+from qa.store.manifest import Manifest
+from qa.store.merging import Merged, Reading
+from qa.store.server import ChromaServer
+from qa.store.server_collections import remove_old_collections
+from qa.store.verify import verify
+
+_PATCH_SHARE = 0.2  # of the vectors: above it, indexing from nothing is as fast and tidier
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a rebuild found and did; new + changed + unchanged == papers."""
+
+    generation: str
+    new: int
+    changed: int
+    removed: int
+    unchanged: int
+    skipped: tuple[Skipped, ...]  # empty when the corpus did not have to be read
+    notes: tuple[str, ...]  # what had to be guessed about a file
+    embedded: int  # chunks that were not in the cache
+    papers: int
+    chunks: int
+    sentences: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One rebuild."""
+
+    corpus: Corpus
+    means: Means
+    began: float
+
+    def report(
+        self, manifest: Manifest, changes: Changes, found: Reading, *, embedded: int
+    ) -> BuildReport:
+        return BuildReport(
+            generation=manifest.generation,
+            new=len(changes.new),
+            changed=len(changes.changed),
+            removed=len(changes.removed),
+            unchanged=changes.unchanged,
+            skipped=tuple(found.skipped),
+            notes=tuple(found.notes),
+            embedded=embedded,
+            papers=manifest.papers,
+            chunks=manifest.chunks,
+            sentences=manifest.sentences,
+            seconds=time.perf_counter() - self.began,
+        )
+
+
+def build(  # noqa: PLR0913 (each is a setting of its own)
+    store: Path,
+    corpus: Corpus,
+    embedder: Embedder,
+    *,
+    server: ChromaServer | None = None,
+    force: bool = False,
+    wait: float | None = None,
+    waiting: Callable[[Holder | None], None] | None = None,
+    progress: Listener = nobody,
+) -> BuildReport:
+    """Bring a corpus's store up to date and say what was done.
+
+    Only text whose vectors are not in the cache is embedded. The generation before stays live
+    until the new one is verified; `force` takes nothing over from it. With a `server` the vectors
+    go there. `wait` and `waiting`: see `writer_lock`. Raises StoreLocked, StoreError, CorpusError,
+    EmbeddingError.
+    """
+    began = time.perf_counter()
+    layout = Layout.of(store, corpus.path)
+    if server is not None:
+        server.check()  # before hours of embedding
+    with writing(layout.folder), writer_lock(layout, wait=wait, waiting=waiting):
+        _remove_unused(layout)
+        with closing(EmbeddingCache(layout.cache)) as cache:
+            job = _Job(corpus, Means(layout, embedder, cache, server, progress), began)
+            with _base(job, force=force) as base:
+                report = _unchanged(job, base) or _make(job, base)
+        _remove_unused(layout)
+        return report
+
+
+@contextmanager
+def _base(job: _Job, *, force: bool) -> Iterator[Generation | None]:
+    """Give the live generation if it is whole and made as one would be made now."""
+    means = job.means
+    try:
+        base = Generation.open(
+            means.layout.folder.parent,
+            job.corpus.path,
+            fingerprint=means.embedder.fingerprint,
+            server=means.server,
+        )
+    except (StoreMissing, StoreMismatch, StoreDamaged):
+        yield None  # everything comes from the cache
+        return
+    with base:
+        yield None if force or base.manifest.chunker != chunker_fingerprint() else base
+
+
+def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
+    """Report on the base if the corpus's files and what reads them are those it was made from."""
+    if base is None or base.manifest.reader != reader_fingerprint(job.corpus):
+        return None
+    state = CorpusState.of(job.corpus)
+    if state.digest != base.manifest.corpus_digest:
+        return None
+    try:
+        verify(base)
+    except StoreDamaged:
+        return None
+    state.write(base.folder)
+    nothing = Changes((), (), (), base.manifest.papers)
+    return job.report(base.manifest, nothing, Reading(), embedded=0)
+
+
+def _make(job: _Job, base: Generation | None) -> BuildReport:
+    """Make a new generation and let it go live; nothing stays of one that fails."""
+    means = job.means
+    name = f"g-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
+    folder = means.layout.generation(name)
+    folder.mkdir()
+    try:
+        with closing(Merged(folder / "merged.sqlite")) as merged:
+            report, keys = _fill(job, base, folder, merged)
+    except BaseException:
+        if means.layout.live() != name:  # an interruption may come right after going live
+            remove_tree(folder)
+        raise
+    means.cache.settle(keys)
+    if means.server is not None:
+        remove_old_collections(means.layout, means.server)
+    return report
+
+
+def _fill(
+    job: _Job, base: Generation | None, folder: Path, merged: Merged
+) -> tuple[BuildReport, list[bytes]]:
+    state = CorpusState.of(job.corpus)
+    found = merged.read(job.corpus, job.means.listener)
+    after = merged.digests()
+    if not after:
+        raise CorpusError(_no_papers(job.corpus, found.skipped))
+    changes = Changes.between(base.digests() if base else {}, after)
+    with closing(Draft(folder, job.means, _patchable(job, base, changes))) as draft:
+        embedded = draft.take(merged, changes)
+        merged.close()
+        manifest = draft.finish(job.corpus, state, skipped=len(found.skipped))
+    keys = _go_live(job.means, folder)
+    return job.report(manifest, changes, found, embedded=embedded), keys
+
+
+def _no_papers(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
+    why = f" {len(skipped)} entries were left out ({skipped[0].reason})." if skipped else ""
+    return f"No paper was found in {corpus.path}.{why} Name another one with --corpus or QA_CORPUS."
+
+
+def _patchable(job: _Job, base: Generation | None, changes: Changes) -> Generation | None:
+    """Return the base if copying it and changing a little beats indexing everything again."""
+    if base is None or job.means.server is not None:
+        return None
+    chunks = changes.operations * base.manifest.chunks / base.manifest.papers
+    few = chunks + base.manifest.patched <= _PATCH_SHARE * base.manifest.chunks
+    return base if few else None
+
+
+def _go_live(means: Means, folder: Path) -> list[bytes]:
+    """Verify a finished generation and publish it; returns the cache keys that it uses."""
+    offer_lease(folder)
+    fingerprint = means.embedder.fingerprint
+    with Generation.at(folder, fingerprint=fingerprint, server=means.server) as fresh:
+        verify(fresh)
+        keys = fresh.cache_keys()
+    means.layout.publish(folder.name)
+    return keys
+
+
+def _remove_unused(layout: Layout) -> None:
+    """Remove generations that are neither live nor read: older ones, and those never finished."""
+    try:
+        live = layout.live()
+    except StoreDamaged:
+        live = None
+    for name in layout.generations():
+        folder = layout.generation(name)
+        if name != live and withdraw_lease(folder):
+            remove_tree(folder)

@@ -1,0 +1,162 @@
+"""A draft: a generation being written, from nothing or as a copy of its base with the changes."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from qa.chunks import chunker_fingerprint
+from qa.embedding import Embedder
+from qa.progress import Listener, Progress
+from qa.readers import Corpus
+from qa.store.cache import EmbeddingCache
+from qa.store.changes import Changes
+from qa.store.corpus_state import CorpusState, reader_fingerprint
+from qa.store.embed import PaperEmbedder
+from qa.store.generation import Generation
+from qa.store.layout import Layout
+from qa.store.manifest import FORMAT, Manifest
+from qa.store.merging import Merged
+from qa.store.papers_db import ChunkRow, PapersWriter
+from qa.store.server import ChromaServer
+from qa.store.server_collections import note_collection
+from qa.store.vectors import VectorsWriter, batches
+
+_BATCH = 128  # papers; what was embedded is durable after each batch
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a generation is made with."""
+
+    layout: Layout
+    embedder: Embedder
+    cache: EmbeddingCache
+    server: ChromaServer | None
+    listener: Listener
+
+
+class Draft:
+    """The parts of one generation, until its manifest says that they are complete."""
+
+    def __init__(self, folder: Path, means: Means, base: Generation | None) -> None:
+        """Start in an empty folder; a base must have its vectors in its folder too."""
+        self.folder = folder
+        self._means = means
+        self._base = base
+        if base is not None:
+            shutil.copyfile(base.folder / "papers.sqlite", folder / "papers.sqlite")
+            shutil.copytree(base.folder / "chroma", folder / "chroma")
+        self._papers = PapersWriter(folder / "papers.sqlite")
+        self._gone: list[str] = []  # chunks
+        self._added: set[str] = set()  # papers
+
+    def take(self, merged: Merged, changes: Changes) -> int:
+        """Bring the papers up to date; returns how many chunks had to be embedded."""
+        ids = list(merged.digests())
+        if self._base is not None:
+            self._gone = self._papers.remove([*changes.removed, *changes.changed])
+            touched = {*changes.new, *changes.changed}
+            ids = [paper_id for paper_id in ids if paper_id in touched]
+        self._added = set(ids)
+        embedder = PaperEmbedder(self._means.embedder, self._means.cache)
+        done = 0
+        self._says("embedding", done, len(ids), "papers")
+        for papers in merged.papers(ids, size=_BATCH):
+            self._papers.add(embedder.rows(papers))
+            done += len(papers)
+            self._says("embedding", done, len(ids), "papers")
+        return embedder.embedded
+
+    def index(self) -> tuple[int, str | None]:
+        """Bring the vectors up to date; returns the manifest's `patched` and `collection`."""
+        rows = [row for row in self._papers.chunks() if row.paper_id in self._added]
+        if self._means.server is not None:
+            return 0, self._index_on_server(self._means.server, rows)
+        if self._base is None:
+            with closing(VectorsWriter.create(self.folder / "chroma", rows=len(rows))) as writer:
+                self._fill(writer, rows)
+                self._keep_strays(writer)
+            return 0, None
+        operations = len(self._gone) + len(rows)
+        if operations:
+            patch = VectorsWriter.patch(self.folder / "chroma", operations=operations)
+            with closing(patch) as writer:
+                self._fill(writer, rows, gone=self._gone)
+                self._keep_strays(writer)
+        return self._base.manifest.patched + operations, None
+
+    def _index_on_server(self, server: ChromaServer, rows: Sequence[ChunkRow]) -> str:
+        """Fill the collection named by its content; another machine may have done so already."""
+        content = hashlib.sha256(f"{FORMAT} {self._means.embedder.fingerprint}".encode())
+        for row in rows:
+            content.update(row.id.encode() + row.key)
+        name = f"qa-{content.hexdigest()[:24]}"
+        note_collection(self._means.layout, name)
+        with (
+            closing(VectorsWriter.on_server(server, name, rows=len(rows))) as writer,
+            server.faults(),
+        ):
+            there = writer.ids()
+            missing = [row for row in rows if row.id not in there]
+            self._fill(writer, missing, gone=sorted(there - {row.id for row in rows}))
+            self._keep_strays(writer)
+        return name
+
+    def _fill(
+        self, writer: VectorsWriter, rows: Sequence[ChunkRow], *, gone: Sequence[str] = ()
+    ) -> None:
+        writer.delete(gone)
+        for part in batches(len(rows)):
+            some = rows[part]
+            found = self._means.cache.get([row.key for row in some])
+            vectors = np.array([found[row.key][0] for row in some], np.float32)
+            writer.upsert([row.id for row in some], vectors, [row.metadata for row in some])
+            self._says("indexing", part.stop, len(rows), "vectors")
+
+    def _keep_strays(self, writer: VectorsWriter) -> None:
+        keys = {row.id: row.key for row in self._papers.chunks()}
+        strays = writer.strays(list(keys))
+        found = self._means.cache.get([keys[chunk] for chunk in strays])
+        self._papers.set_strays({chunk: found[keys[chunk]][0] for chunk in strays})
+
+    def finish(self, corpus: Corpus, state: CorpusState, *, skipped: int) -> Manifest:
+        """Index the vectors and write the manifest; then it can be opened."""
+        patched, collection = self.index()
+        counts = self._papers.counts()
+        self._papers.finish()
+        embedder = self._means.embedder
+        manifest = Manifest(
+            format=FORMAT,
+            generation=self.folder.name,
+            built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            corpus=str(corpus.path.resolve()),
+            corpus_digest=state.digest,
+            embedding=embedder.name,
+            dimension=embedder.dimension,
+            fingerprint=embedder.fingerprint,
+            reader=reader_fingerprint(corpus),
+            chunker=chunker_fingerprint(),
+            papers=counts.papers,
+            chunks=counts.chunks,
+            sentences=counts.sentences,
+            skipped=skipped,
+            patched=patched,
+            strays=counts.strays,
+            collection=collection,
+        )
+        state.write(self.folder)
+        manifest.write(self.folder)
+        return manifest
+
+    def close(self) -> None:
+        """Let go of the files of a draft that failed."""
+        self._papers.close()
+
+    def _says(self, stage: str, done: int, total: int, unit: str) -> None:
+        self._means.listener(Progress(stage, done, total, unit))

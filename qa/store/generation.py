@@ -1,0 +1,229 @@
+"""A generation opened for asking: nearest vectors, keywords, papers."""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa.errors import StoreDamaged, StoreMissing
+from qa.papers import Paper
+from qa.readers import Corpus
+from qa.store.corpus_state import CorpusState
+from qa.store.faults import MEND, reading
+from qa.store.keywords import Keywords, count_terms
+from qa.store.layout import Layout
+from qa.store.lease import Lease
+from qa.store.manifest import Manifest
+from qa.store.papers_db import PapersReader
+from qa.store.server import ChromaServer
+from qa.store.vectors import Vectors, open_collection, open_folder
+
+FloatArray = NDArray[np.float32]
+_SAMPLE = 1000  # papers: enough for a mean within a hundredth of the whole corpus's
+_ATTEMPTS = 20  # to open: each one lost means that a rebuild was published in that moment
+
+
+class Generation:
+    """One finished state of a store; a rebuild neither changes it nor takes it away."""
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, papers: PapersReader, vectors: Vectors
+    ) -> None:
+        """Take what `open` has opened."""
+        self.folder = folder
+        self.manifest = manifest
+        self._papers = papers
+        self._vectors = vectors
+        self._lock = threading.Lock()  # SQLite's connection serves one thread at a time
+        self._closing = ExitStack()
+        with reading(folder / "papers.sqlite"):
+            self._keywords = Keywords(papers.db)
+            self._strays, self._stray_vectors = papers.strays()
+            self.paper_count = papers.count()
+
+    @classmethod
+    def open(
+        cls, store: Path, corpus: Path, *, fingerprint: str, server: ChromaServer | None = None
+    ) -> "Generation":
+        """Return the live generation of a corpus.
+
+        Raises StoreMissing, StoreMismatch (another embedding model than `fingerprint`, another
+        format, vectors elsewhere than on `server`), StoreDamaged, StoreError.
+        """
+        layout = Layout.of(store, corpus)
+        for attempt in range(_ATTEMPTS):
+            with reading(layout.folder):
+                name = layout.live()
+            if name is None:
+                raise StoreMissing(f"There is no store for {corpus} yet. Make it with: qa rebuild")
+            try:
+                lease = Lease(layout.generation(name))
+            except FileNotFoundError as exc:
+                if attempt == _ATTEMPTS - 1 or layout.live() == name:
+                    missing = layout.generation(name)
+                    raise StoreDamaged(f"{missing} is missing or cut off. {MEND}") from exc
+                continue
+            return cls._opened(layout.generation(name), lease, fingerprint, server)
+        raise AssertionError  # the last attempt raises
+
+    @classmethod
+    def at(
+        cls, folder: Path, *, fingerprint: str, server: ChromaServer | None = None
+    ) -> "Generation":
+        """Return the generation in a folder, live or not; raises as `open` does."""
+        return cls._opened(folder, Lease(folder), fingerprint, server)
+
+    @classmethod
+    def _opened(
+        cls, folder: Path, lease: Lease, fingerprint: str, server: ChromaServer | None
+    ) -> "Generation":
+        with ExitStack() as opened:
+            opened.callback(lease.close)
+            with reading(folder / "manifest.json"):
+                manifest = Manifest.read(folder)
+            manifest.check(fingerprint=fingerprint, on_server=server is not None)
+            with reading(folder / "papers.sqlite"):
+                papers = PapersReader(folder / "papers.sqlite")
+                opened.callback(papers.close)
+            vectors = _vectors(folder, manifest, server)
+            opened.callback(vectors.close)
+            generation = cls(folder, manifest, papers, vectors)
+            generation._check_counts()
+            generation._closing = opened.pop_all()
+            return generation
+
+    def _check_counts(self) -> None:
+        papers, vectors = self.paper_count, self._vectors.count()
+        if (papers, vectors) != (self.manifest.papers, self.manifest.chunks):
+            raise StoreDamaged(
+                f"The store in {self.folder} should hold {self.manifest.papers} papers and "
+                f"{self.manifest.chunks} vectors, but holds {papers} and {vectors}. {MEND}"
+            )
+
+    def nearest(
+        self, vector: FloatArray, k: int, *, only: Collection[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """Return the k papers whose best chunk is nearest, with its cosine, best first.
+
+        `only` are the ids of the papers to choose from.
+        """
+        total = self.paper_count if only is None else len(only)
+        k = min(k, total)
+        if k < 1:
+            return []
+        among = None if only is None else self._chunks_of(only)
+        chunks = self.manifest.chunks if among is None else len(among)
+        asked = min(chunks, k + k * (chunks - total) // total + 10)
+        while True:
+            hits = zip(*self._vectors.query(vector, asked, only=among), strict=True)
+            cosines = [(chunk, 1.0 - distance) for chunk, distance in hits]
+            cosines += self._stray_cosines(vector, among)
+            best: dict[str, float] = {}
+            for chunk, cosine in sorted(cosines, key=_by_cosine):
+                best.setdefault(chunk.rpartition(":")[0], cosine)
+            if len(best) >= k or asked >= chunks:
+                return list(best.items())[:k]
+            asked = min(chunks, 2 * asked)
+
+    def _stray_cosines(
+        self, vector: FloatArray, among: Collection[str] | None
+    ) -> list[tuple[str, float]]:
+        if not self._strays:
+            return []
+        cosines = self._stray_vectors @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        allowed = set(self._strays).intersection(self._strays if among is None else among)
+        pairs = zip(self._strays, cosines.tolist(), strict=True)
+        return [(chunk, cosine) for chunk, cosine in pairs if chunk in allowed]
+
+    def _chunks_of(self, ids: Collection[str]) -> list[str]:
+        with self._lock, reading(self.folder):
+            return self._papers.chunk_ids(ids)
+
+    def keyword(
+        self, terms: Mapping[str, float], k: int, *, only: Collection[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """Return the k papers with the highest sum of weight x BM25 over the terms, best first.
+
+        Papers with none of the terms are never among them.
+        """
+        with self._lock, reading(self.folder):
+            rows = None if only is None else self._papers.numbers(only)
+            best = self._keywords.best(terms, k, only=rows)
+            ids = self._papers.ids([row for row, _ in best])
+        return [(paper_id, score) for paper_id, (_, score) in zip(ids, best, strict=True)]
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
+        """Return (1 + sentences, dimension) per paper: row 0 the abstract, row i a sentence."""
+        with self._lock, reading(self.folder):
+            return self._papers.vectors(ids)
+
+    def mean_vector(self) -> FloatArray:
+        """Return the mean of the papers' vectors (d,), of an even sample where there are many."""
+        ids = self.ids()
+        sample = ids[:: -(-len(ids) // _SAMPLE)]
+        rows = np.stack([vectors[0] for vectors in self.vectors(sample).values()])
+        return np.asarray(rows.mean(axis=0), np.float32)
+
+    def papers(self, ids: Sequence[str]) -> list[Paper]:
+        """Return papers in the order of ids; unknown ids are left out."""
+        with self._lock, reading(self.folder):
+            return self._papers.papers(ids)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all papers, in a fixed order."""
+        with self._lock, reading(self.folder):
+            return self._papers.all_ids()
+
+    def digests(self) -> dict[str, bytes]:
+        """Return the digest of every paper, by id."""
+        with self._lock, reading(self.folder):
+            return self._papers.digests()
+
+    def vector_count(self) -> int:
+        """Return how many vectors Chroma can be asked for."""
+        return self._vectors.count()
+
+    def corpus_changed(self, corpus: Corpus) -> bool:
+        """Tell whether a corpus is another than was built from; looks only into touched files."""
+        known = CorpusState.read(self.folder)
+        with reading(corpus.path):
+            return CorpusState.of(corpus, known).digest != self.manifest.corpus_digest
+
+    def cache_keys(self) -> list[bytes]:
+        """Return the keys in the embedding cache of all that this generation uses."""
+        with self._lock, reading(self.folder):
+            return list(self._papers.cache_keys())
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many papers have a word, in any form that shares its stem."""
+        with self._lock, reading(self.folder):
+            return self._keywords.document_frequency(term)
+
+    def term_counts(self, ids: Sequence[str]) -> list[dict[str, int]]:
+        """Return for each paper how often it has each word, title words double; see count_terms."""
+        return count_terms([(paper.title, paper.abstract) for paper in self.papers(ids)])
+
+    def close(self) -> None:
+        """Close all files and give the lease back."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _by_cosine(hit: tuple[str, float]) -> tuple[float, str]:
+    return -hit[1], hit[0]
+
+
+def _vectors(folder: Path, manifest: Manifest, server: ChromaServer | None) -> Vectors:
+    if server is not None and manifest.collection is not None:
+        return open_collection(server, manifest.collection)
+    reachable = manifest.chunks - manifest.strays
+    return open_folder(folder / "chroma", dimension=manifest.dimension, reachable=reachable)

@@ -1,0 +1,231 @@
+"""The commands: what they print where, how they end, and what they say to misuse."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from chat_server import ChatServer, Hang
+from conftest import SMALL
+
+from qa import __version__
+
+QUESTION = "which lanes made people cycle?"
+
+
+def run(*words, **more):
+    """Run a command in a process of its own, as a person would."""
+    return subprocess.run(
+        [sys.executable, "-m", "qa", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        **more,
+    )
+
+
+def one_clear_line(done, *said, code=1):
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert 1 <= len(done.stderr.strip().splitlines()) <= 2
+    for words in said:
+        assert words in done.stderr
+
+
+@pytest.fixture
+def small(environment, small_corpus):
+    environment.setenv("QA_CORPUS", str(small_corpus))
+    return small_corpus
+
+
+def test_first_ask_builds_the_store_and_answers(small, qa):
+    done = qa("ask", QUESTION)
+    assert done.exit_code == 0, done.output
+    assert "Bicycle Lanes and Commuting" in done.stdout
+    assert "3 papers" in done.stderr
+    again = qa("ask", QUESTION)
+    assert again.stdout == done.stdout
+    assert "3 papers" not in again.stderr
+
+
+def test_question_may_come_without_quotes_or_from_stdin(small, qa):
+    words = qa("ask", *QUESTION.split(), "--json").stdout
+    piped = qa("ask", "-", "--json", stdin=QUESTION + "\n").stdout
+    assert json.loads(words)["question"] == json.loads(piped)["question"] == QUESTION
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\n"])
+def test_empty_question_is_wrong_usage(small, qa, question):
+    one_clear_line(qa("ask", question), "empty", code=2)
+
+
+def test_question_of_ten_thousand_characters_is_wrong_usage(small, qa):
+    one_clear_line(qa("ask", "why " * 2500), "2,000", code=2)
+
+
+def test_missing_question_and_unknown_option_are_wrong_usage(small, qa):
+    assert qa("ask").exit_code == 2
+    assert qa("ask", QUESTION, "--no-such").exit_code == 2
+    one_clear_line(qa("ask", QUESTION, "--quick", "--exhaustive"), "--quick", code=2)
+
+
+def test_missing_corpus_names_the_path(environment, qa, tmp_path):
+    one_clear_line(qa("ask", QUESTION, "--corpus", tmp_path / "none"), "none", "--corpus")
+
+
+def test_empty_folder_and_empty_file_are_errors(environment, qa, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    one_clear_line(qa("ask", QUESTION, "--corpus", empty), "empty")
+    (empty / "papers.txt").touch()
+    one_clear_line(qa("ask", QUESTION, "--corpus", empty / "papers.txt"), "papers.txt")
+
+
+def test_binary_file_is_an_error_that_names_it(environment, qa, tmp_path):
+    path = tmp_path / "papers.bin"
+    path.write_bytes(bytes(range(256)) * 50)
+    one_clear_line(qa("ask", QUESTION, "--corpus", path), "papers.bin")
+
+
+def test_file_without_a_recognisable_paper_is_an_error(environment, qa, tmp_path):
+    path = tmp_path / "shopping.txt"
+    path.write_text("milk\neggs\nbread\n")
+    one_clear_line(qa("ask", QUESTION, "--corpus", path), "shopping.txt")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_store_that_cannot_be_written_is_an_error(small, environment, qa, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    environment.setenv("QA_STORE", str(locked / "stores"))
+    one_clear_line(qa("ask", QUESTION), "locked", "QA_STORE")
+
+
+def test_store_below_a_file_is_an_error(small, environment, qa, tmp_path):
+    (tmp_path / "file").touch()
+    environment.setenv("QA_STORE", str(tmp_path / "file" / "stores"))
+    one_clear_line(qa("rebuild"), "file")
+
+
+def test_another_embedding_model_is_refused_with_the_command_that_fixes_it(small, environment, qa):
+    qa("rebuild")
+    environment.setenv("QA_EMBED_MODEL", "text-embedding-3-small")
+    environment.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    environment.setenv("QA_MODEL", "none")
+    one_clear_line(qa("ask", QUESTION), "qa rebuild")
+
+
+def test_model_file_is_refused_with_what_to_do(small, environment, qa):
+    one_clear_line(qa("ask", QUESTION, "--model", "tiny.gguf"), "OPENAI_BASE_URL")
+
+
+def test_model_without_a_server_is_refused(small, qa):
+    one_clear_line(qa("ask", QUESTION, "--model", "gpt-9"), "OPENAI_API_KEY")
+
+
+def test_changed_corpus_is_noticed_and_taken_in(small, qa):
+    qa("rebuild")
+    assert "has changed" not in qa("ask", QUESTION).stderr
+    title, abstract = (
+        "Clay Ovens in the Alps",
+        "We date clay ovens found in nine alpine valleys. " * 3,
+    )
+    (small / "more.txt").write_text(f"Subscribe{title}\n{abstract}\n", encoding="utf-8")
+    assert "qa rebuild" in qa("ask", QUESTION).stderr
+    done = qa("rebuild")
+    assert "4 papers (1 new, 0 changed, 0 removed, 3 unchanged" in done.stdout
+    assert title in qa("search", "clay ovens").stdout
+
+
+def test_rebuild_of_several_corpora_tells_of_each(small, qa, tmp_path):
+    done = qa("rebuild", small, small / "page.txt", "--json")
+    assert [report["papers"] for report in json.loads(done.stdout)] == [3, 3]
+
+
+def test_search_ranks_and_quotes(small, qa):
+    done = qa("search", "tomato varieties", "-n", "2")
+    assert done.exit_code == 0
+    assert done.stdout.index("Tomatoes") < done.stdout.index("“")
+    rows = json.loads(qa("search", "tomato varieties", "--json").stdout)["papers"]
+    assert {row["title"] for row in rows} == set(SMALL)
+    assert rows[0]["source"] == "papers/page.txt"
+
+
+def test_show_finds_a_paper_by_the_start_of_its_id(small, qa):
+    row = json.loads(qa("search", "tomato", "--json").stdout)["papers"][0]
+    done = qa("show", row["id"][:6])
+    assert row["title"] in done.stdout
+    assert SMALL[row["title"]] in done.stdout
+    one_clear_line(qa("show", "zzz"), "qa search", code=2)
+
+
+def test_status_counts_from_each_side(small, qa):
+    missing = qa("status")
+    assert missing.exit_code == 1
+    assert "qa rebuild" in missing.stdout
+    qa("rebuild")
+    done = json.loads(qa("status", "--json").stdout)
+    assert (done["papers"], done["rows"], done["vectors"]) == (3, 3, done["chunks"])
+    assert done["sound"]
+
+
+def test_cache_is_counted_and_cleared(small, qa):
+    assert qa("cache").stdout.startswith("0 verdicts")
+    assert "0 verdicts forgotten" in qa("cache", "--clear").stdout
+
+
+def test_version_is_told_by_both_commands(qa):
+    assert qa("--version").stdout.strip() == f"ask-papers {__version__}"
+    assert qa("ask", "--version").stdout.strip() == f"ask-papers {__version__}"
+
+
+def test_help_has_examples_and_fits_80_columns(qa):
+    for words in ([], ["ask"], ["rebuild"], ["search"], ["show"], ["eval"]):
+        done = qa(*words, "--help")
+        assert done.exit_code == 0
+        assert all(len(line) <= 80 for line in done.stdout.splitlines())
+        assert not words or "Example" in done.stdout
+
+
+def test_module_runs_like_the_command_and_writes_no_colour_into_a_pipe(small):
+    done = run("search", "tomato")
+    assert done.returncode == 0, done.stderr
+    assert "Tomatoes" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_reader_that_closes_the_pipe_early_is_no_error(small):
+    run("rebuild")
+    command = f"{sys.executable} -m qa search tomato | head -c 10"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_interrupt_ends_with_130_and_breaks_nothing(small, environment):
+    run("rebuild")
+    with ChatServer(model=lambda _: Hang(), models=["slow"]) as server:
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qa", "ask", QUESTION],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not server.bodies:  # until the first papers are being judged
+            time.sleep(0.02)
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "Interrupted" in stderr
+    environment.setenv("QA_MODEL", "none")
+    assert run("ask", QUESTION).returncode == 0
