@@ -37,7 +37,7 @@ def open_retriever(program: OurProgram) -> Iterator[Retriever]:
 def rounds(retriever: Retriever, question: str, count: int) -> Iterator[float]:
     """Yield the milliseconds of each ranking of a question that is read on for some rounds."""
     began = time.perf_counter()
-    search = retriever.alone(question)
+    search = retriever.first(question)
     yield _since(began)
     relevant = frozenset(search.ranking.ids[:TAKEN_AS_RELEVANT])
     reading = Reading()

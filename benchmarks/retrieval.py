@@ -1,4 +1,4 @@
-"""Scores this program's first ranking on a labelled corpus in the BEIR form.
+"""Scores this program's ranking without a chat model on a labelled corpus in the BEIR form.
 
 FOLDER holds `corpus.jsonl` ({"_id", "title", "text"}), `queries.jsonl` ({"_id", "text"}) and
 `qrels.tsv` (a header, then query, document and grade). The corpus goes through our own reader and
@@ -36,8 +36,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         program = OurProgram(corpus, given.store or Path(scratch))
         built = program.rebuild()
-        rankings, milliseconds = rank(program, queries, documents)
+        rankings, milliseconds = rank(program, queries, documents, given.ranking)
     result = {
+        "ranking": given.ranking,
         "ndcg_at_10": round(fmean(ndcg(rankings[q], judgements[q], 10) for q in queries), 4),
         "recall_at_100": round(fmean(recall(rankings[q], judgements[q], 100) for q in queries), 4),
         "queries": len(queries),
@@ -94,14 +95,18 @@ def documents_of(corpus: Path) -> tuple[dict[str, list[str]], int]:
 
 
 def rank(
-    program: OurProgram, queries: Mapping[str, str], documents: Mapping[str, Sequence[str]]
+    program: OurProgram,
+    queries: Mapping[str, str],
+    documents: Mapping[str, Sequence[str]],
+    ranking: str,
 ) -> tuple[dict[str, list[str]], list[float]]:
     """Return each query's documents, best first, and the milliseconds each ranking took."""
     rankings, milliseconds = {}, []
     with open_retriever(program) as retriever:
         for done, (query, text) in enumerate(queries.items(), start=1):
             began = time.perf_counter()
-            ids = retriever.first(text).ranking.ids
+            search = retriever.alone(text) if ranking == "alone" else retriever.first(text)
+            ids = search.ranking.ids
             milliseconds.append(1000 * (time.perf_counter() - began))
             rankings[query] = [document for id_ in ids for document in documents[id_]]
             if done % 100 == 0:
@@ -128,6 +133,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--store", type=Path, help="a folder to keep the store in; default: none")
+    parser.add_argument(
+        "--ranking",
+        choices=("alone", "first"),
+        default="alone",
+        help="alone: as an answer without a model ranks; first: what a judge begins with",
+    )
     return parser.parse_args()
 
 

@@ -110,9 +110,7 @@ class Pipeline(Workflow):
         if state.reading.judged:
             papers = by_verdict(state.reading, state.search, self._retriever)
         else:
-            if (
-                self._parts.judge is not None
-            ):  # which gave no usable verdict: scores are what is left
+            if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
                 alone = self._retriever.alone(state.search.question)
                 state = replace(state, search=alone)
             papers = by_score(state.search, self._retriever)

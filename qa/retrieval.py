@@ -84,33 +84,36 @@ class Retriever:
 
     def first(self, question: str) -> Search:
         """The ranking for the question as it was asked, for a judge to read on from."""
-        query = Query(self._embedder.embed([topic(question)])[0], keywords(question))
+        query = self._query(question)
         found = self._candidates(query)
         scores = rank.first_scores(query.vector, found.vectors, found.keyword, self._mean)
         return Search(question, query, query, _ranking(found.ids, scores))
 
+    def _query(self, question: str) -> Query:
+        return Query(self._embedder.embed([topic(question)])[0], keywords(question))
+
     def alone(self, question: str) -> Search:
         """The ranking by scores alone, the best papers taken for true, with its cut."""
-        search = self.first(question)
-        found = self._candidates(search.asked)
-        vector = search.asked.vector
+        query = self._query(question)
+        found = self._candidates(query)
+        vector = query.vector
         scores = rank.trusted_scores(vector, found.vectors, found.keyword, self._mean)
         answerable = rank.is_answerable(rank.similarity(vector, found.vectors))
-        moved = Query(rank.moved(vector, scores, found.vectors, self._mean), search.asked.terms)
+        moved = Query(rank.moved(vector, scores, found.vectors, self._mean), query.terms)
         found = self._candidates(moved)
         scores = rank.second_scores(moved.vector, found.vectors, found.keyword, self._mean)
         ranking = _ranking(found.ids, scores)
         if answerable:
             cut, sure = rank.count_listed(scores), rank.count_sure(scores)
             ranking = replace(ranking, cut=cut, sure=sure)
-        return replace(search, moved=moved, ranking=ranking)
+        return Search(question, query, moved, ranking)
 
     def again(self, search: Search, reading: Reading) -> Search:
         """The ranking with what the last round's verdicts have taught."""
         last = reading.rounds[-1]
         read = tuple(Read(v.relevance, search.standing(v.paper_id)) for v in last)
         moved = feedback.learn(search.asked, self._lessons(reading), self._background)
-        found = self._candidates(moved)
+        found = self._candidates(moved, also=(verdict.paper_id for verdict in reading))
         scores = feedback.rescore(moved.vector, found.vectors, found.keyword)
         return replace(
             search,
@@ -130,12 +133,16 @@ class Retriever:
             self._store.term_counts(ids),
         )
 
-    def _candidates(self, query: Query) -> _Candidates:
+    def _candidates(self, query: Query, also: Iterable[str] = ()) -> _Candidates:
+        """What the two indexes find for the query, and the papers in `also`."""
         near = [id_ for id_, _ in self._store.nearest(query.vector, rank.CANDIDATES)]
-        found = dict(self._store.keyword(query.terms, rank.CANDIDATES))
-        ids = list(dict.fromkeys([*near, *found]))
+        worded = [id_ for id_, _ in self._store.keyword(query.terms, rank.CANDIDATES)]
+        ids = list(dict.fromkeys([*near, *worded, *also]))
         vectors = self._store.vectors(ids)
-        return _Candidates(ids, [vectors[id_] for id_ in ids], [found.get(id_, 0.0) for id_ in ids])
+        scores = dict(self._store.keyword(query.terms, len(ids), only=ids))
+        return _Candidates(
+            ids, [vectors[id_] for id_ in ids], [scores.get(id_, 0.0) for id_ in ids]
+        )
 
     @cached_property
     def _mean(self) -> FloatArray:

@@ -21,7 +21,7 @@ from qa.readers import read_corpus
 
 FILES = int(os.environ.get("QA_FUZZ", "40"))  # for each format
 CORPORA = Path(__file__).parent / "fixtures" / "corpora"
-MARKS = ("alder", "birch", "cedar", "dogwood", "elder", "fir")
+MARKS = ("maple", "birch", "cedar", "dogwood", "hawthorn", "spruce")
 MARK = re.compile("|".join(MARKS))
 PIECES = (
     b'"', b"{", b"}", b"[", b"]", b",", b"\n", b"\r", b"\t", b";", b"@", b"\\", b"$", b"%", b"#",

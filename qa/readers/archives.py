@@ -12,9 +12,7 @@ from typing import BinaryIO, cast
 from qa.errors import CorpusError
 from qa.readers.hidden import hidden
 
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
-# RuntimeError is an archive with a password; NotImplementedError, one of its kinds, an unknown
-# compression inside a zip.
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
@@ -42,15 +40,27 @@ def unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
 
 
 def _members(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
-    with zipfile.ZipFile(stream) as archive:
+    with _archive(stream) as archive:
         inside = archive.namelist()
         if any(mark in inside for mark in _DOCUMENTS):
             raise CorpusError("it is an office document or a program")
-        for member in sorted(archive.infolist(), key=lambda member: member.filename):
-            parts = PurePosixPath(member.filename).parts
-            if not member.is_dir() and not any(hidden(part) for part in parts):
-                with archive.open(member) as content:
-                    for inner, unpacked_content in unpacked(
-                        cast("BinaryIO", content), member.filename
-                    ):
+        for member in sorted(inside):
+            parts = PurePosixPath(member).parts
+            if not member.endswith("/") and not any(hidden(part) for part in parts):
+                with _member(archive, member) as content:
+                    for inner, unpacked_content in unpacked(content, member):
                         yield f"{name}/{inner}", unpacked_content
+
+
+def _archive(stream: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(stream)
+    except (ValueError, NotImplementedError) as error:  # what a damaged directory leads to
+        raise CorpusError(f"damaged: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, member: str) -> BinaryIO:
+    try:
+        return cast("BinaryIO", archive.open(member))
+    except (ValueError, RuntimeError) as error:  # a password, or an unknown compression
+        raise CorpusError(f"its {member} cannot be opened: {error}") from error
