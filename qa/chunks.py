@@ -76,13 +76,13 @@ def _head(title: str, *, limit: int) -> str:
 def _spans(text: str, whole: Sequence[Sentence], *, limit: int) -> list[tuple[int, int]]:
     """Offsets of the parts of an abstract: one if it fits, else as few and as equal as can be."""
     if not whole:
-        return []
+        return [(0, 0)]  # the title alone
     total = count_tokens(text)
     if total <= limit:  # the splitter would give it back as it is
         return [(whole[0].start, whole[-1].end)]
     fewest = -(-total // limit)
     for parts in (fewest, fewest + 1):
-        for size in range(_STEP * (total // parts // _STEP + 1), limit, _STEP):
+        for size in [*range(_STEP * (total // parts // _STEP + 1), limit, _STEP), limit]:
             spans = _cut(text, size=size)
             if len(spans) <= parts:
                 return spans

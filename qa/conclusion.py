@@ -1,6 +1,6 @@
 """How a question ends: the answer checked, its papers numbered, and what it took."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qa.answer import NOT_IN_CORPUS, Writer
 from qa.chat import Usage
@@ -9,7 +9,7 @@ from qa.cost import cost_usd
 from qa.events import Written
 from qa.judge import Judge
 from qa.listing import listed, nearest
-from qa.results import Answer, Coverage, Outcome, Relevance, Spent, Warned
+from qa.results import Answer, Coverage, Outcome, Relevance, Scope, Spent, Stopped, Warned
 from qa.retrieval import Retriever
 
 MISSES = 3  # papers named as nearest where nothing answers
@@ -38,7 +38,7 @@ def conclude(ev: Written, parts: Parts) -> Answer:
         answer=_declined(ev.text) if declined else ev.text,
         papers=() if declined else listed(ev.papers, cited_numbers(ev.text)),
         nearest=listed(nearest(search, parts.retriever, MISSES), set()) if declined else (),
-        coverage=_coverage(ev, parts.retriever.corpus_size),
+        coverage=_coverage(ev, parts.retriever.scope),
         warnings=_warnings(ev, parts, declined=declined),
         usage=_spent(ev, parts),
         seconds=ev.state.clock.seconds(),
@@ -70,17 +70,20 @@ def _warnings(ev: Written, parts: Parts, *, declined: bool) -> tuple[Warned, ...
             ev.text,
             {entry.n: (entry.paper.title, entry.paper.abstract) for entry in ev.papers},
             question=ev.state.search.question,
-            counts=(len(ev.state.reading), parts.retriever.corpus_size),
+            counts=(len(ev.state.reading), *parts.retriever.scope.counts),
         )
         warnings += [Warned(finding.kind, finding.detail) for finding in findings]
     return tuple(warnings)
 
 
-def _coverage(ev: Written, corpus: int) -> Coverage:
-    if len(ev.state.reading):
-        return ev.state.reading.coverage(corpus, ev.stopped)
+def _coverage(ev: Written, scope: Scope) -> Coverage:
+    coverage = ev.state.reading.coverage(scope, ev.stopped)
+    if coverage.read:
+        return coverage
     sure = sum(entry.relevance == Relevance.YES for entry in ev.papers)
-    return Coverage(corpus, relevant=sure, partly=len(ev.papers) - sure, rounds=1)
+    return replace(
+        coverage, relevant=sure, partly=len(ev.papers) - sure, rounds=1, stopped=Stopped.DRY
+    )
 
 
 def _spent(ev: Written, parts: Parts) -> Spent:

@@ -86,7 +86,7 @@ class Finished(StopEvent):
 class Ranked(Event):
     """Progress: the corpus was ranked."""
 
-    corpus: int
+    papers: int  # that pass the filter
 
 
 class RoundRead(Event):
@@ -104,4 +104,4 @@ class Piece(Event):
     text: str
     papers: tuple[Qualifying, ...]  # what [n] means
     question: str
-    counts: tuple[int, ...]  # numbers of papers that may be told: read, and in the corpus
+    counts: tuple[int, ...]  # of papers, which may be told: read, in the corpus, past the filter

@@ -34,8 +34,11 @@ RARE, COMMON = 2, 0.2  # papers; share of papers: words outside tell one paper, 
 
 KEYWORDS = 0.5  # share of the keyword score in a candidate's score
 
-START = 20.0  # patience, in papers, before anything is found
-ONE, SEVERAL, EACH, MOST = 18.0, 33.0, 3.0, 45.0  # the most after one answer, two, each more, ever
+START = 20.0  # patience, in papers
+NOTHING_YET = 10.0  # more of it as long as nothing is found: the first answer may be well hidden
+ONE = 18.0  # patience after the first answer, if it stood in the first round
+LATE = 20  # papers; read before a later first answer, each gives 1 more, up to these
+SEVERAL, EACH, MOST = 33.0, 3.0, 45.0  # the most after two answers, for each more, and ever
 FOUND = 12.0  # patience that an answer gives
 PARTLY_COSTS = 1 / 3  # a paper that answers in part is a sign that more are near
 DOUBTED = 0.15  # standing at and below which an answer is taken for a misjudgement
@@ -171,24 +174,28 @@ def _spread(values: NDArray[np.floating]) -> Scores:
 def patience(history: Sequence[Read]) -> float:
     """Return how many more papers without an answer are to be borne; none at 0 or below.
 
-    Unjudged papers cost nothing and give nothing. An answer that stood low when it was chosen
-    gives less: among many papers far from the question an erring judge says yes to some.
+    Unjudged papers cost nothing and give nothing. The first answer is the only lead there is:
+    if it was long to find, it is followed further. Of later ones those that stood low when they
+    were chosen give less: among many papers far from the question an erring judge says yes to some.
     """
     left, found = START, 0
-    for read in history:
+    for before, read in enumerate(history):
         if read.relevance == YES:
             found += 1
-            trust = min(max((read.standing - DOUBTED) / (TRUSTED - DOUBTED), 0.0), 1.0)
-            left = max(left - 1.0, min(left + trust * FOUND, _most(found)))
+            if found == 1:
+                left = ONE + (min(before, LATE) if before >= FIRST_ROUND else 0)
+            else:
+                trust = min(max((read.standing - DOUBTED) / (TRUSTED - DOUBTED), 0.0), 1.0)
+                left = max(left - 1.0, min(left + trust * FOUND, _most(found)))
         elif read.relevance == PARTLY:
             left -= PARTLY_COSTS
         elif read.relevance == NO:
             left -= 1.0
-    return left
+    return left if found else left + NOTHING_YET
 
 
 def _most(found: int) -> float:
-    return ONE if found < 2 else min(SEVERAL + EACH * (found - 1), MOST)
+    return min(SEVERAL + EACH * (found - 1), MOST)
 
 
 def next_round(history: Sequence[Read], last: int) -> int:

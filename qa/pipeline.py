@@ -31,7 +31,7 @@ from qa.judge import Judge
 from qa.listing import by_score, by_verdict
 from qa.papers import Paper
 from qa.reading import Limits, Reading
-from qa.results import Stopped, Warned
+from qa.results import Scope, Stopped, Warned
 from qa.retrieval import Search
 from qa.terminal_text import clean
 
@@ -52,7 +52,7 @@ class Pipeline(Workflow):
             ranked = self._retriever.first if self._parts.judge else self._retriever.alone
             search = ranked(ev.question)
             state = State(ev.limits, search, Reading(), Clock())
-            ctx.write_event_to_stream(Ranked(corpus=self._retriever.corpus_size))
+            ctx.write_event_to_stream(Ranked(papers=self._retriever.scope.candidates))
         else:
             search = self._retriever.again(ev.state.search, ev.state.reading)
             state = replace(ev.state, search=search)
@@ -75,7 +75,7 @@ class Pipeline(Workflow):
             return (), Stopped.DRY
         ids = self._retriever.next_ids(search, reading, exhaustive=limits.exhaustive)
         if not ids:
-            whole = len(reading) == self._retriever.corpus_size
+            whole = len(reading) == self._retriever.scope.candidates
             return (), Stopped.EXHAUSTED if whole else Stopped.DRY
         allowed = reading.allowance(limits)
         if allowed == 0:
@@ -91,7 +91,7 @@ class Pipeline(Workflow):
         reading = ev.state.reading.after(judged)
         clock = replace(ev.state.clock, judge=ev.state.clock.judge + time.perf_counter() - began)
         state = replace(ev.state, reading=reading, clock=clock)
-        coverage = reading.coverage(self._retriever.corpus_size, Stopped.DRY)
+        coverage = reading.coverage(self._retriever.scope, Stopped.DRY)
         ctx.write_event_to_stream(
             RoundRead(coverage=coverage, search=state.search, papers=ev.papers, judged=judged)
         )
@@ -133,7 +133,7 @@ class Pipeline(Workflow):
     ) -> tuple[str, tuple[Warned, ...]]:
         """The answer, streamed as it comes, and what went wrong; a part is better than nothing."""
         text, shown = "", 0
-        note = _note(ev.state.reading, ev.stopped, self._retriever.corpus_size)
+        note = _note(ev.state.reading, ev.stopped, self._retriever.scope)
         try:
             async with aclosing(writer.write(ev.state.search.question, papers, note)) as pieces:
                 async for piece in pieces:
@@ -150,7 +150,7 @@ class Pipeline(Workflow):
         return text, ()
 
     def _piece(self, ev: Decided, text: str, papers: tuple[Qualifying, ...]) -> Piece:
-        counts = (len(ev.state.reading), self._retriever.corpus_size)
+        counts = (len(ev.state.reading), *self._retriever.scope.counts)
         question = ev.state.search.question
         return Piece(text=text, papers=papers, question=question, counts=counts)
 
@@ -166,10 +166,12 @@ def _quotation(entry: Qualifying) -> str:
     return f"“{quotes}” [{entry.n}]"
 
 
-def _note(reading: Reading, stopped: Stopped, corpus: int) -> str:
+def _note(reading: Reading, stopped: Stopped, scope: Scope) -> str:
     """What the writer should know about how complete its papers are."""
     if not reading.judged:
         return "These papers were picked by their words alone: some may not answer the question."
+    which = f" that pass the filter ({scope.filter})" if scope.filter else ""
     if stopped in {Stopped.DRY, Stopped.EXHAUSTED}:
-        return "These are all the papers of the corpus that were found to qualify."
-    return f"Only {len(reading)} of the corpus's {corpus} papers were read: there may be more."
+        return f"These are all the papers of the corpus{which} that were found to qualify."
+    of = f"the {scope.candidates} papers{which}" if which else f"the corpus's {scope.corpus} papers"
+    return f"Only {len(reading)} of {of} were read: there may be more."

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from qa.chat import Usage
 from qa.judge import Judged
-from qa.results import Coverage, Relevance, Stopped, Verdict
+from qa.results import Coverage, Relevance, Scope, Stopped, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,12 @@ class Reading:
         last = self.rounds[-2:]
         return len(last) == 2 and not any(v.relevance for verdicts in last for v in verdicts)
 
-    def coverage(self, corpus: int, stopped: Stopped) -> Coverage:
+    def coverage(self, scope: Scope, stopped: Stopped) -> Coverage:
         """The counts to be told with the answer."""
         return Coverage(
-            corpus=corpus,
+            corpus=scope.corpus,
+            candidates=scope.candidates,
+            filter=scope.filter,
             read=len(self),
             relevant=self.count(Relevance.YES),
             partly=self.count(Relevance.PARTLY),

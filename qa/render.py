@@ -54,6 +54,8 @@ def source_name(corpus: str, source: str) -> str:
 
 def show_answer(out: Console, answer: Answer, *, streamed: bool) -> None:
     """Print the answer, unless a stream has shown it, and its papers with their evidence."""
+    if not answer.coverage.candidates:
+        return  # the coverage line says it all
     if answer.outcome == Outcome.NOTHING_RETRIEVED:
         out.print("Nothing in the corpus matches the question.")
     elif answer.outcome == Outcome.NOT_IN_CORPUS and not streamed:
@@ -122,22 +124,33 @@ def _quote(sentence: str, question: str) -> Text:
 def coverage_line(answer: Answer) -> str:
     """One line that says what the answer rests on, which model wrote it, and what that took."""
     coverage = answer.coverage
+    if not coverage.candidates:
+        return f"No paper of {coverage.corpus:,} passes the filter{_filter(coverage)}."
     if answer.model is None:
         papers = _count(len(answer.papers), "paper matches", "papers match")
-        chosen = f"{papers} of {coverage.corpus:,}, by score alone: no chat model read them."
-        return chosen if answer.papers else f"Searched {coverage.corpus:,} papers by score alone."
+        chosen = f"{papers} of {_candidates(coverage)}, by score alone: no chat model read them."
+        return chosen if answer.papers else f"Searched {_candidates(coverage)} by score alone."
     return f"{reading_line(coverage)} ({WHY[coverage.stopped]}). {_spent(answer)}"
 
 
 def reading_line(coverage: Coverage) -> str:
     """How far the reading has come: short enough to be shown while it goes on."""
-    parts = [f"Read {coverage.read:,} of {coverage.corpus:,} papers"]
+    parts = [f"Read {coverage.read:,} of {_candidates(coverage)}"]
     parts.append(_count(coverage.relevant, "answers", "answer"))
     if coverage.partly:
         parts.append(f"{coverage.partly} in part")
     if coverage.unjudged:
         parts.append(f"{coverage.unjudged} unjudged")
     return f"{parts[0]}: {', '.join(parts[1:])}"
+
+
+def _candidates(coverage: Coverage | Scope) -> str:
+    papers = _count(coverage.candidates, "paper", "papers")
+    return f"{papers}{_filter(coverage)}"
+
+
+def _filter(coverage: Coverage | Scope) -> str:
+    return f" ({clean_line(coverage.filter)})" if coverage.filter else ""
 
 
 def _spent(answer: Answer) -> str:

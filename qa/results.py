@@ -69,10 +69,26 @@ class ListedPaper:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """The papers that a question is put to."""
+
+    corpus: int  # all papers that there are
+    candidates: int  # those that pass the filter: all without one
+    filter: str | None = None  # in words
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """The numbers of papers that an answer may tell."""
+        return self.corpus, self.candidates
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """How much of the corpus the answer rests on."""
 
     corpus: int
+    candidates: int
+    filter: str | None = None
     read: int = 0
     relevant: int = 0
     partly: int = 0

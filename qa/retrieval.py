@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from qa import feedback, rank
 from qa.embedding import Embedder, FloatArray
 from qa.feedback import Background, Lessons, Query, Read
+from qa.filters import EVERYTHING, Filters
 from qa.papers import Paper
 from qa.reading import Reading
+from qa.results import Scope
 from qa.store import Generation
 from qa.terms import asks_for_number, content_words, keywords, topic
 
@@ -28,6 +30,9 @@ class Ranking:
     scores: tuple[float, ...]
     cut: int = 0  # how many of them to show where no judge reads them; 0: nothing answers
     sure: int = 0  # how many of those are as good as certain
+
+
+NOTHING = Ranking((), ())
 
 
 @dataclass(frozen=True)
@@ -74,18 +79,30 @@ class _Candidates:
 
 
 class Retriever:
-    """Ranks one store's papers for questions; what it returns depends on nothing else."""
+    """Ranks one store's papers, or those that pass a filter, for questions.
 
-    def __init__(self, generation: Generation, embedder: Embedder) -> None:
+    What it returns depends on nothing else. What words and vectors are common, it takes from the
+    whole corpus: the filtered papers may be too few to tell.
+    """
+
+    def __init__(
+        self, generation: Generation, embedder: Embedder, filters: Filters = EVERYTHING
+    ) -> None:
         self._store = generation
         self._embedder = embedder
-        self.corpus_size = generation.paper_count
+        self._only = generation.select(filters) if filters else None
+        count = generation.paper_count
+        self.scope = Scope(count, count)
+        if self._only is not None:
+            self.scope = Scope(count, len(self._only), filters.describe())
         self.embedding = embedder.name
 
     def first(self, question: str) -> Search:
         """The ranking for the question as it was asked, for a judge to read on from."""
         query = self._query(question)
         found = self._candidates(query)
+        if not found.ids:
+            return Search(question, query, query, NOTHING)
         scores = rank.first_scores(query.vector, found.vectors, found.keyword, self._mean)
         return Search(question, query, query, _ranking(found.ids, scores))
 
@@ -96,6 +113,8 @@ class Retriever:
         """The ranking by scores alone, the best papers taken for true, with its cut."""
         query = self._query(question)
         found = self._candidates(query)
+        if not found.ids:
+            return Search(question, query, query, NOTHING)
         vector = query.vector
         scores = rank.trusted_scores(vector, found.vectors, found.keyword, self._mean)
         answerable = rank.is_answerable(rank.similarity(vector, found.vectors))
@@ -135,8 +154,9 @@ class Retriever:
 
     def _candidates(self, query: Query, also: Iterable[str] = ()) -> _Candidates:
         """What the two indexes find for the query, and the papers in `also`."""
-        near = [id_ for id_, _ in self._store.nearest(query.vector, rank.CANDIDATES)]
-        worded = [id_ for id_, _ in self._store.keyword(query.terms, rank.CANDIDATES)]
+        only, most = self._only, rank.CANDIDATES
+        near = [id_ for id_, _ in self._store.nearest(query.vector, most, only=only)]
+        worded = [id_ for id_, _ in self._store.keyword(query.terms, most, only=only)]
         ids = list(dict.fromkeys([*near, *worded, *also]))
         vectors = self._store.vectors(ids)
         scores = dict(self._store.keyword(query.terms, len(ids), only=ids))
@@ -151,7 +171,7 @@ class Retriever:
 
     @cached_property
     def _background(self) -> Background:
-        return Background(self.corpus_size, self._mean, self._store.document_frequency)
+        return Background(self.scope.corpus, self._mean, self._store.document_frequency)
 
     def is_dry(self, search: Search) -> bool:
         """Whether reading on is no use any more."""
@@ -163,10 +183,13 @@ class Retriever:
         fresh: Iterable[str] = (id_ for id_ in search.ranking.ids if id_ not in read)
         size = feedback.next_round(search.history, search.last)
         if exhaustive:
-            ids = dict.fromkeys([*fresh, *self._store.ids()])
+            ids = dict.fromkeys([*fresh, *self._ids()])
             fresh = (id_ for id_ in ids if id_ not in read)
             size = EXHAUSTIVE_ROUND
         return [id_ for id_, _ in zip(fresh, range(size), strict=False)]
+
+    def _ids(self) -> Sequence[str]:
+        return self._store.ids() if self._only is None else self._only.ids
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """The papers under these ids, in their order."""

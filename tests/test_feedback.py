@@ -222,8 +222,13 @@ def test_one_answer_in_the_first_seven_needs_two_rounds_and_no_more_than_25_pape
         assert len(rounds) == 2
 
 
-def test_nothing_found_stops_after_twenty():
-    assert read_until_dry(set())[0] == 20
+def test_nothing_found_stops_after_thirty():
+    assert read_until_dry(set())[0] == 30
+
+
+def test_late_first_answer_is_followed_further_than_an_early_one():
+    early, late = read_until_dry({5})[0] - 5, read_until_dry({17})[0] - 17
+    assert late >= early + 10
 
 
 def test_many_answers_are_read_on_for_longer_than_few():

@@ -1,3 +1,8 @@
+import subprocess
+import sys
+from contextlib import nullcontext
+from types import ModuleType
+
 import numpy as np
 import pytest
 from store_parts import (
@@ -9,11 +14,13 @@ from store_parts import (
     opened,
     write_corpus,
 )
+from weights import minilm
 
 from qa.errors import CorpusError, StoreMismatch, StoreMissing
 from qa.papers import paper_id
 from qa.readers import read_corpus
-from qa.store import Generation, build, store_status
+from qa.store import Generation, build, store_status, vectors
+from qa.store.vectors_writer import VectorsWriter
 
 
 @pytest.fixture
@@ -272,6 +279,90 @@ def test_a_corpus_without_papers_builds_nothing(tmp_path, embedder):
         build(tmp_path / "store", read_corpus(folder), embedder)
     with pytest.raises(StoreMissing):
         Generation.open(tmp_path / "store", folder, fingerprint=embedder.fingerprint)
+
+
+def test_chunks_that_the_index_does_not_lead_to_are_compared_beside_it(
+    tmp_path, embedder, monkeypatch
+):
+    corpus = corpus_of(tmp_path / "corpus", range(30))
+    query = embedder.embed(["graphs with noise"])[0]
+    with built(tmp_path / "store", corpus, embedder) as generation:
+        whole = generation.nearest(query, 30)
+    lost = [f"{paper}:1" for paper, _ in whole[::7]]
+    query_of_the_engine = vectors._Engine.query
+
+    def blind(self, vector, k, *, only):
+        hits = zip(*query_of_the_engine(self, vector, 30, only=only), strict=True)
+        return tuple(zip(*[hit for hit in hits if hit[0] not in lost][:k], strict=True)) or ([], [])
+
+    monkeypatch.setattr(VectorsWriter, "strays", lambda *_: lost)
+    monkeypatch.setattr(vectors._Engine, "query", blind)
+    with built(tmp_path / "other", corpus, embedder) as generation:
+        assert generation.manifest.strays == len(lost)
+        found = generation.nearest(query, 30)
+        some = generation.nearest(query, 9, only=[lost[0][:-2], whole[1][0]])
+    assert dict(found) == pytest.approx(dict(whole), abs=1e-3)
+    assert {paper for paper, _ in some} == {lost[0][:-2], whole[1][0]}
+
+
+def test_the_engine_and_the_client_of_chroma_answer_alike(tmp_path, embedder):
+    corpus = corpus_of(tmp_path / "corpus", range(50))
+    query = embedder.embed(["graphs with noise"])[0]
+    with built(tmp_path / "store", corpus, embedder) as generation:
+        folder = generation.folder / "chroma"
+        ids = [chunk for chunk, *_ in generation._papers.db.execute("SELECT id FROM chunks")]
+    engine = vectors._Engine(folder)
+    client = vectors._Client(vectors.persistent_client(folder), "chunks", nullcontext)
+    for k, only in ((1, None), (10, None), (50, None), (5, ids[::4])):
+        assert engine.query(query, k, only=only) == client.query(query, k, only=only)
+    assert engine.count() == client.count() == 50
+    engine.close()
+    client.close()
+
+
+def test_an_engine_that_we_do_not_know_is_asked_by_its_client(tmp_path, embedder, monkeypatch):
+    corpus = corpus_of(tmp_path / "corpus", range(5))
+    build(tmp_path / "store", corpus, embedder)
+    monkeypatch.setitem(sys.modules, "chromadb_rust_bindings", ModuleType("renamed"))
+    with opened(tmp_path / "store", corpus, embedder) as generation:
+        assert type(generation._vectors).__name__ == "_Client"
+        assert len(content(generation)) == 5
+
+
+def test_asking_imports_neither_chroma_s_client_nor_llamaindex(tmp_path, embedder):
+    corpus = corpus_of(tmp_path / "corpus", range(5))
+    build(tmp_path / "store", corpus, embedder)
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom qa.store import Generation\n"
+        "with Generation.open(Path(sys.argv[1]), Path(sys.argv[2]), fingerprint=sys.argv[3]) as g:"
+        "\n    g.nearest(g.vectors(g.ids()[:1])[g.ids()[0]][0], 3)\n    g.keyword({'x': 1.0}, 3)\n"
+        "print([name for name in ('chromadb', 'llama_index.core') if name in sys.modules])"
+    )
+    words = [sys.executable, "-c", program, tmp_path / "store", corpus.path, embedder.fingerprint]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_store_of_the_real_model_finds_by_meaning(tmp_path):
+    topics = {
+        "Growing Tomatoes on Balconies": "Twelve tomato varieties were grown in pots on balconies.",
+        "Low-Temperature Sourdough": "Bread dough was fermented in a refrigerator overnight.",
+        "Bicycle Lanes and Commuting": "New cycling infrastructure changed how people go to work.",
+    }
+    filling = (
+        " It took three years and much work of many people in several towns of the country." * 3
+    )
+    entries = [(title, text + filling) for title, text in topics.items()]
+    corpus = write_corpus(tmp_path / "corpus", entries)
+    model = minilm()
+    with built(tmp_path / "store", corpus, model) as generation:
+        for question, title in zip(
+            ("vegetables at home", "baking", "traffic"), topics, strict=True
+        ):
+            ((best, cosine),) = generation.nearest(model.embed([question])[0], 1)
+            assert generation.papers([best])[0].title == title
+            assert 0.1 < cosine < 0.9
+    assert build(tmp_path / "store", corpus, model, force=True).embedded == 0
 
 
 def test_two_corpora_have_two_stores(tmp_path, embedder):

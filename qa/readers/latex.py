@@ -15,6 +15,14 @@ _LONGEST = 2000  # characters of one formula or group; a longer one is an unclos
 _ACCENT = re.compile(r"\\[cvuHkrdbt]$")  # `Fran\c cois`: its letter is the next word
 _COMMENT = re.compile(r"(?<!\\)%")  # half of the exporters leave per cent signs unescaped
 _BRACE = re.compile(r"(?<!\\)[{}]")
+_SIGNS = {  # that pylatexenc drops, or takes for others
+    "textbraceleft": "{",
+    "textbraceright": "}",
+    "textasciicircum": "^",
+    "textless": "<",
+    "textgreater": ">",
+    "textbar": "|",
+}
 _DOLLAR = re.compile(r"(?<!\\)\$")
 
 
@@ -63,7 +71,12 @@ def _decoder() -> Any:  # noqa: ANN401 - pylatexenc has no types
 
     known = get_default_latex_context_db()
     known.add_context_category(
-        "papers", prepend=True, macros=[MacroTextSpec("url", simplify_repl="%s")]
+        "papers",
+        prepend=True,
+        macros=[
+            MacroTextSpec("url", simplify_repl="%s"),
+            *(MacroTextSpec(name, simplify_repl=sign) for name, sign in _SIGNS.items()),
+        ],
     )
     known.set_unknown_macro_spec(MacroTextSpec("", simplify_repl=_name_of_unknown))
     return LatexNodes2Text(latex_context=known, math_mode="text", keep_comments=True)

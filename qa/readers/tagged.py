@@ -135,7 +135,7 @@ def _entry(piece: list[str], dialect: Dialect) -> Entry:
         title=text(dialect.title),
         abstract=text(dialect.abstract),
         authors=map(name, all_of(dialect.authors)),
-        year=text(dialect.year),
+        year=" ".join(line for tag in dialect.year for line in values.get(tag, ())),
         venue=text(dialect.venue),
         doi=next((text for text in all_of(dialect.doi) if "10." in text), ""),
         links=[link for tag in dialect.links for link in values.get(tag, ())],

@@ -3,6 +3,7 @@
 from qa.store.build import BuildReport, build
 from qa.store.generation import Generation
 from qa.store.lock import Holder
+from qa.store.selection import Selection
 from qa.store.server import ChromaServer
 from qa.store.status import StoreStatus, store_status
 
@@ -11,6 +12,7 @@ __all__ = [
     "ChromaServer",
     "Generation",
     "Holder",
+    "Selection",
     "StoreStatus",
     "build",
     "store_status",

@@ -25,7 +25,7 @@ from qa.store.merging import Merged
 from qa.store.papers_db import ChunkRow, PapersWriter
 from qa.store.server import ChromaServer
 from qa.store.server_collections import note_collection
-from qa.store.vectors import VectorsWriter, batches
+from qa.store.vectors_writer import VectorsWriter, batches, copy_folder
 
 _BATCH = 128  # papers; what was embedded is durable after each batch
 
@@ -51,7 +51,7 @@ class Draft:
         self._base = base
         if base is not None:
             shutil.copyfile(base.folder / "papers.sqlite", folder / "papers.sqlite")
-            shutil.copytree(base.folder / "chroma", folder / "chroma")
+            copy_folder(base.folder / "chroma", folder / "chroma")
         self._papers = PapersWriter(folder / "papers.sqlite")
         self._gone: list[str] = []  # chunks
         self._added: set[str] = set()  # papers
@@ -98,10 +98,7 @@ class Draft:
             content.update(row.id.encode() + row.key)
         name = f"qa-{content.hexdigest()[:24]}"
         note_collection(self._means.layout, name)
-        with (
-            closing(VectorsWriter.on_server(server, name, rows=len(rows))) as writer,
-            server.faults(),
-        ):
+        with closing(VectorsWriter.on_server(server, name, rows=len(rows))) as writer:
             there = writer.ids()
             missing = [row for row in rows if row.id not in there]
             self._fill(writer, missing, gone=sorted(there - {row.id for row in rows}))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.errors import StoreDamaged, StoreMissing
+from qa.filters import Filters
 from qa.papers import Paper
 from qa.readers import Corpus
 from qa.store.corpus_state import CorpusState
@@ -19,10 +20,12 @@ from qa.store.layout import Layout
 from qa.store.lease import Lease
 from qa.store.manifest import Manifest
 from qa.store.papers_db import PapersReader
+from qa.store.selection import Selection, select
 from qa.store.server import ChromaServer
 from qa.store.vectors import Vectors, open_collection, open_folder
 
 FloatArray = NDArray[np.float32]
+Only = Selection | Collection[str]  # the papers to choose from, or their ids
 _SAMPLE = 1000  # papers: enough for a mean within a hundredth of the whole corpus's
 _ATTEMPTS = 20  # to open: each one lost means that a rebuild was published in that moment
 
@@ -105,12 +108,9 @@ class Generation:
             )
 
     def nearest(
-        self, vector: FloatArray, k: int, *, only: Collection[str] | None = None
+        self, vector: FloatArray, k: int, *, only: Only | None = None
     ) -> list[tuple[str, float]]:
-        """Return the k papers whose best chunk is nearest, with its cosine, best first.
-
-        `only` are the ids of the papers to choose from.
-        """
+        """Return the k papers whose best chunk is nearest, with its cosine, best first."""
         total = self.paper_count if only is None else len(only)
         k = min(k, total)
         if k < 1:
@@ -139,22 +139,36 @@ class Generation:
         pairs = zip(self._strays, cosines.tolist(), strict=True)
         return [(chunk, cosine) for chunk, cosine in pairs if chunk in allowed]
 
-    def _chunks_of(self, ids: Collection[str]) -> list[str]:
+    def select(self, filters: Filters) -> Selection:
+        """Return the papers that pass the filters, to be given as `only`."""
         with self._lock, reading(self.folder):
-            return self._papers.chunk_ids(ids)
+            return select(self._papers.db, filters, Path(self.manifest.corpus).name)
+
+    def _chunks_of(self, only: Only) -> Sequence[str]:
+        if isinstance(only, Selection):
+            return only.chunks
+        with self._lock, reading(self.folder):
+            return self._papers.chunk_ids(only)
 
     def keyword(
-        self, terms: Mapping[str, float], k: int, *, only: Collection[str] | None = None
+        self, terms: Mapping[str, float], k: int, *, only: Only | None = None
     ) -> list[tuple[str, float]]:
         """Return the k papers with the highest sum of weight x BM25 over the terms, best first.
 
         Papers with none of the terms are never among them.
         """
         with self._lock, reading(self.folder):
-            rows = None if only is None else self._papers.numbers(only)
+            rows = self._rows_of(only)
             best = self._keywords.best(terms, k, only=rows)
             ids = self._papers.ids([row for row, _ in best])
         return [(paper_id, score) for paper_id, (_, score) in zip(ids, best, strict=True)]
+
+    def _rows_of(self, only: Only | None) -> Sequence[int] | None:
+        if only is None:
+            return None
+        if isinstance(only, Selection):
+            return only.rows
+        return self._papers.numbers(only)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
         """Return (1 + sentences, dimension) per paper: row 0 the abstract, row i a sentence."""

@@ -63,6 +63,7 @@ class ChromaServer:
             with urllib.request.urlopen(request, timeout=_PATIENCE):  # noqa: S310 (as above)
                 pass
         except urllib.error.HTTPError as exc:
+            exc.close()
             raise StoreError(self._refusal(exc.code)) from exc
         except OSError as exc:
             raise StoreError(self._silence(getattr(exc, "reason", exc))) from exc

@@ -1,9 +1,7 @@
 """Vectors of chunks in Chroma: embedded in a generation's folder, or on a Chroma server."""
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,18 +14,20 @@ from qa.store.server import ChromaServer, close_client
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
-    from chromadb import Collection
 
 FloatArray = NDArray[np.float32]
 Faults = Callable[[], contextlib.AbstractContextManager[None]]
 Hits = tuple[list[str], list[float]]  # chunk ids, cosine distances; nearest first
 
-_NAME = "chunks"
+COLLECTION = "chunks"  # its name in every folder
+# Chroma writes a line into its database whenever that is opened, even if only to be asked.
+_NOT_DAMAGED = {
+    "readonly database": "Chroma must be allowed to write there. Allow this user to, or name "
+    "another folder in QA_STORE.",
+    "disk is full": "the disk is full. Free some space and ask again.",
+    "database is locked": "many processes are opening them. Ask again.",
+}
 _TENANT, _DATABASE = "default_tenant", "default_database"
-# ef_search=1000: at Chroma's default a query for hundreds of chunks misses one in twenty.
-_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 1000}
-_GROUP = 10_000  # vectors after which Chroma writes its index to disk
-_BATCH = 1_000  # below the limit of any Chroma
 
 
 class Vectors(Protocol):
@@ -51,7 +51,7 @@ def open_folder(folder: Path, *, dimension: int, reachable: int) -> Vectors:
         try:
             return _probed(_Engine(folder), dimension, reachable)
         except (ImportError, AttributeError, TypeError):  # another Chroma than the one we know
-            client = _Client(_persistent(folder), _NAME, lambda: _damage(folder))
+            client = _Client(persistent_client(folder), COLLECTION, lambda: _damage(folder))
             return _probed(client, dimension, reachable)
 
 
@@ -89,7 +89,7 @@ class _Engine:
             allow_reset=False, sqlite_db_config=config, persist_path=str(folder), hnsw_cache_size=8
         )
         self._folder = folder
-        self._id = str(self._engine.get_collection(_NAME, _TENANT, _DATABASE).id)
+        self._id = str(self._engine.get_collection(COLLECTION, _TENANT, _DATABASE).id)
 
     def count(self) -> int:
         with _damage(self._folder):
@@ -139,99 +139,8 @@ class _Client:
         close_client(self._client)
 
 
-class VectorsWriter:
-    """Puts vectors into, and takes them out of, one collection that nobody asks yet."""
-
-    def __init__(self, client: "ClientAPI", collection: "Collection") -> None:
-        self._client = client
-        self.collection = collection
-
-    @classmethod
-    def create(cls, folder: Path, *, rows: int) -> "VectorsWriter":
-        """Make a folder's collection, for so many vectors."""
-        client = _persistent(folder)
-        return cls(client, _create(client, _NAME, rows))
-
-    @classmethod
-    def on_server(cls, server: ChromaServer, name: str, *, rows: int) -> "VectorsWriter":
-        """Make or find a server's collection, for so many vectors."""
-        client = server.connect()
-        return cls(client, _create(client, name, rows))
-
-    @classmethod
-    def patch(cls, folder: Path, *, operations: int) -> "VectorsWriter":
-        """Open the collection of a copied folder for so many upserts and deletions."""
-        client = _persistent(folder)
-        collection = client.get_collection(_NAME, embedding_function=None)
-        with warnings.catch_warnings():  # Chroma warns of what it wrote itself
-            warnings.simplefilter("ignore", DeprecationWarning)
-            collection.modify(configuration={"hnsw": {"sync_threshold": max(2, operations)}})
-        return cls(client, collection)
-
-    def upsert(
-        self, ids: Sequence[str], vectors: FloatArray, metadatas: Sequence[dict[str, Any]]
-    ) -> None:
-        """Store vectors under their ids, instead of any that were there; at most a batch."""
-        self.collection.upsert(ids=list(ids), embeddings=vectors, metadatas=list(metadatas))
-
-    def ids(self) -> set[str]:
-        """Return the ids of all vectors that are there."""
-        found: set[str] = set()
-        while part := self.collection.get(limit=_GROUP, offset=len(found), include=[])["ids"]:
-            found.update(part)
-        return found
-
-    def strays(self, ids: Sequence[str]) -> list[str]:
-        """Return those of the ids that no query finds, however many results it asks for.
-
-        Building its graph of neighbours, HNSW cuts a few vectors off: four in a thousand have
-        been seen. They are as good as lost unless the caller compares them itself.
-        """
-        first = self.collection.get(limit=1, include=["embeddings"])["embeddings"]
-        if first is None or not len(first):
-            return list(ids)
-        found = self.collection.query(
-            query_embeddings=np.asarray(first, np.float32), n_results=len(ids), include=[]
-        )
-        reached = set(found["ids"][0])
-        return [chunk for chunk in ids if chunk not in reached]
-
-    def delete(self, ids: Sequence[str]) -> None:
-        """Remove vectors."""
-        for part in batches(len(ids)):
-            self.collection.delete(ids=list(ids[part]))
-
-    def close(self) -> None:
-        """Let go of the files, so that a fresh reader sees all of it."""
-        close_client(self._client)
-
-
-def batches(rows: int) -> Iterator[slice]:
-    """Yield slices that together are all rows: groups of nearly the same size, cut into batches.
-
-    Chroma looks after each batch whether so many came since its index was last written that it
-    should write it again. What comes after the last writing, every reader must index anew, which
-    takes a second for a thousand vectors; so the last batch must be one that completes a group.
-    """
-    for group in _evenly(0, rows, _GROUP):
-        yield from _evenly(group.start, group.stop, _BATCH)
-
-
-def _evenly(start: int, stop: int, most: int) -> Iterator[slice]:
-    parts = -(-(stop - start) // most)
-    bounds = [start + (stop - start) * part // parts for part in range(parts + 1)] if parts else []
-    return (slice(a, b) for a, b in pairwise(bounds))
-
-
-def _create(client: "ClientAPI", name: str, rows: int) -> "Collection":
-    group = rows // max(1, -(-rows // _GROUP))  # the smallest that `batches` makes
-    configuration: Any = {"hnsw": {**_HNSW, "sync_threshold": max(2, group)}}
-    return client.get_or_create_collection(
-        name, embedding_function=None, configuration=configuration
-    )
-
-
-def _persistent(folder: Path) -> "ClientAPI":
+def persistent_client(folder: Path) -> "ClientAPI":
+    """Return a client of a Chroma folder, made if it is not there."""
     import chromadb
     from chromadb.config import Settings
 
@@ -249,4 +158,7 @@ def _damage(folder: Path) -> Iterator[None]:
     except BaseException as exc:  # a panic of the engine is no Exception
         if not isinstance(exc, Exception) and "Panic" not in type(exc).__name__:
             raise
+        for sign, advice in _NOT_DAMAGED.items():
+            if sign in str(exc):
+                raise StoreError(f"The vectors in {folder} cannot be opened: {advice}") from exc
         raise StoreDamaged(f"The vectors in {folder} cannot be read ({exc}). {MEND}") from exc
