@@ -1,15 +1,20 @@
 """The commands `ask` and `qa search`: put a question, show what comes, say how it ended."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 
 import typer
 
 from qa.config import Config
+from qa.export.formats import Format, written
+from qa.filters import Filters
+from qa.papers import Paper
 from qa.reading import Limits
 from qa.render import (
     answer_json,
+    candidates_text,
     coverage_line,
     dump,
     show_answer,
@@ -29,27 +34,50 @@ def ask_once(  # noqa: PLR0913 - the options of the command
     question: str,
     config: Config,
     limits: Limits,
+    filters: Filters,
     *,
-    as_json: bool,
+    form: Format | None,
+    refresh: bool,
     strict: bool,
     cached: bool,
     verbose: bool,
 ) -> int:
     """Answer the question on stdout; returns the exit code."""
-    with Display(stream=not as_json, verbose=verbose) as display:
-        with closing(open_session(config, display.work, display.note)) as session:
+    with Display(stream=form is None, verbose=verbose) as display:
+        opened = open_session(config, display.work, display.note, filters=filters, refresh=refresh)
+        with closing(opened) as session:
             finished = asyncio.run(session.ask(question, limits, display.event, cached=cached))
             answer = finished.answer
+            papers = session.papers_of(answer.papers) if form else []
+            why = "" if answer.coverage.candidates else session.why_none()
         display.clear()
-        if as_json:
-            typer.echo(answer_json(answer, config.corpus.name))
-        else:
+        if form is None:
             _show(answer, display)
-        for line in warning_lines(answer):
-            display.note(line)
-        if answer.model is None:
+        else:
+            _write(answer, papers, form, config.corpus.name)
+            if form not in {Format.JSON, Format.MARKDOWN}:
+                display.note(coverage_line(answer))
+        for line in [why, *warning_lines(answer)]:
+            if line:
+                display.note(line)
+        if answer.model is None and answer.coverage.candidates:
             display.note(HOW_TO_WRITE)
     return _exit_code(answer, strict=strict)
+
+
+def _write(answer: Answer, papers: Sequence[Paper], form: Format, corpus: str) -> None:
+    """Print the answer for another program: as a document, or its papers alone."""
+    if form == Format.JSON:
+        typer.echo(answer_json(answer, corpus))
+        return
+    from qa.export.markdown import answer_markdown
+    from qa.export.reference import answer_references
+
+    references = answer_references(answer, papers)
+    if form == Format.MARKDOWN:
+        typer.echo(answer_markdown(answer, references, coverage_line(answer)), nl=False)
+    else:
+        typer.echo(written(references, form), nl=False)
 
 
 def _show(answer: Answer, display: Display) -> None:
@@ -68,17 +96,23 @@ def _exit_code(answer: Answer, *, strict: bool) -> int:
     return 0 if answer.outcome == Outcome.ANSWERED else UNANSWERED
 
 
-def search_once(question: str, config: Config, limit: int, *, as_json: bool) -> int:
+def search_once(
+    question: str, config: Config, filters: Filters, *, limit: int, as_json: bool
+) -> int:
     """Print the ranking for the question; returns the exit code."""
     with Display(stream=False, verbose=False) as display:
-        with closing(open_session(config, display.work, display.note, chat=False)) as session:
-            papers = session.search(question, limit)
+        opened = open_session(config, display.work, display.note, filters=filters, chat=False)
+        with closing(opened) as session:
+            papers, scope = session.search(question, limit), session.retriever.scope
+            why = "" if papers else session.why_none()
         display.clear()
         if as_json:
             rows = [asdict(entry) for entry in papers]
             for row in rows:
                 row["source"] = source_name(config.corpus.name, row["source"])
-            typer.echo(dump({"question": question, "papers": rows}))
+            typer.echo(dump({"question": question, **asdict(scope), "papers": rows}))
         else:
             show_ranked(display.out, question, papers)
+        if filters:
+            display.note(f"Ranked {candidates_text(scope)} of {scope.corpus:,}. {why}".rstrip())
     return 0 if papers else UNANSWERED

@@ -13,9 +13,23 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from qa import __version__
 from qa.config import Config
 from qa.errors import QAError, UsageError
+from qa.options import (
+    AsJson,
+    Author,
+    Corpus,
+    Form,
+    Model,
+    Question,
+    Source,
+    Venue,
+    Verbose,
+    Version,
+    Year,
+    filters_of,
+    format_of,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,34 +68,6 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(0) from exc
 
     return run
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"ask-papers {__version__}")
-        raise typer.Exit
-
-
-Question = Annotated[
-    list[str], typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Corpus = Annotated[
-    Path | None,
-    typer.Option(
-        "--corpus", metavar="PATH", help="Folder or file with the papers, instead of QA_CORPUS."
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model", metavar="NAME", help="Chat model, instead of QA_MODEL; none: no model."
-    ),
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each round of reading.")]
-Version = Annotated[
-    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-]
 
 
 def configured(corpus: Path | None = None, model: str | None = None) -> Config:
@@ -130,6 +116,14 @@ def ask(
         int | None,
         typer.Option("--max-tokens-total", metavar="N", min=1, help="Stop before N tokens."),
     ] = None,
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    form: Form = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Take in what changed in the corpus first.")
+    ] = False,
     model: Model = None,
     corpus: Corpus = None,
     strict: Annotated[
@@ -156,6 +150,8 @@ def ask(
       ask "how does the forward-forward algorithm work?" --model gpt-5-mini
 
       ask "which papers release code for graphs?" --corpus ~/papers --json
+
+      ask "which papers prune?" --year 2023- --format bibtex > found.bib
     """
     if quick and exhaustive:
         raise UsageError("--quick and --exhaustive exclude each other.")
@@ -166,7 +162,9 @@ def ask(
         question_of(question),
         configured(corpus, model),
         Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
-        as_json=as_json,
+        filters_of(year, author, venue, source),
+        form=format_of(form, as_json=as_json),
+        refresh=refresh,
         strict=strict,
         cached=not no_cache,
         verbose=verbose,
@@ -181,6 +179,10 @@ def rebuild(
         list[Path] | None,
         typer.Argument(metavar="[PATH]...", help="Folders or files, each a corpus of its own."),
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="FIELD=NAME", help="What you call a column; is kept."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Embed everything anew, whatever is known.")
     ] = False,
@@ -192,11 +194,13 @@ def rebuild(
       qa rebuild
 
       qa rebuild ~/papers/library.bib
+
+      qa rebuild papers.csv --column title="Article Title" --column year=Erschienen
     """
     from qa.upkeep import rebuild_stores
 
     configs = [configured(path) for path in paths] if paths else [configured()]
-    rebuild_stores(configs, force=force, as_json=as_json)
+    rebuild_stores(configs, column or (), force=force, as_json=as_json)
 
 
 @app.command()
@@ -206,6 +210,10 @@ def search(
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="N", min=1, help="Papers shown.")
     ] = SHOWN_RANKS,
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
@@ -216,7 +224,39 @@ def search(
     """
     from qa.asking import search_once
 
-    raise typer.Exit(search_once(question_of(question), configured(corpus), limit, as_json=as_json))
+    filters = filters_of(year, author, venue, source)
+    code = search_once(
+        question_of(question), configured(corpus), filters, limit=limit, as_json=as_json
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+@guarded
+def papers(
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    corpus: Corpus = None,
+    form: Form = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table with all metadata.")] = False,
+) -> None:
+    """List the papers of the corpus, or write them for other programs.
+
+    Options of one kind widen the choice, options of several kinds narrow it.
+
+    Examples:
+      qa papers --year 2019-2021 --author hinton
+
+      qa papers --source library.bib --format ris > library.ris
+    """
+    from qa.browsing import list_papers
+
+    filters = filters_of(year, author, venue, source)
+    form = format_of(form, as_json=as_json, as_csv=as_csv)
+    raise typer.Exit(list_papers(configured(corpus), filters, form))
 
 
 @app.command()
@@ -238,11 +278,18 @@ def show(
 
 @app.command()
 @guarded
-def status(corpus: Corpus = None, as_json: AsJson = False) -> None:
+def status(
+    skipped: Annotated[
+        bool, typer.Option("--skipped", help="List what the last rebuild left out, and why.")
+    ] = False,
+    corpus: Corpus = None,
+    as_json: AsJson = False,
+) -> None:
     """Show corpus, store, embedding and model in use, and whether they agree."""
-    from qa.upkeep import show_status
+    from qa.upkeep import show_skipped, show_status
 
-    show_status(configured(corpus), as_json=as_json)
+    show = show_skipped if skipped else show_status
+    show(configured(corpus), as_json=as_json)
 
 
 @app.command()

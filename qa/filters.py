@@ -43,6 +43,15 @@ class Filters:
     def __bool__(self) -> bool:
         return bool(self.years or self.authors or self.venues or self.sources)
 
+    def kinds(self) -> dict[str, "Filters"]:
+        """For each kind that is given, what every paper passes that has such a thing at all."""
+        anything = {
+            "year": Filters(years=((_FIRST, _LAST),) if self.years else ()),
+            "author": Filters(authors=("",) if self.authors else ()),
+            "venue": Filters(venues=("",) if self.venues else ()),
+        }
+        return {kind: filters for kind, filters in anything.items() if filters}
+
     def describe(self) -> str:
         """The filters in words: `year 2019-2021, author Hinton or Bengio`."""
         kinds = {

@@ -43,6 +43,8 @@ ANSWERABLE = 0.3
 
 WORDS_PROVE = 0.25  # what all of the question's words add to a sentence's cosine
 FIGURE_PROVES = 0.15  # what a figure adds where one is asked for
+OWN_PROVES = 0.05  # what it adds where none is, that the authors speak of their own work
+BACKGROUND = 0.1  # what the first sentence loses, which mostly tells what others have done
 
 
 def similarity(vector: FloatArray, papers: Sequence[FloatArray]) -> Scores:
@@ -148,22 +150,26 @@ def is_answerable(similar: Scores) -> bool:
     return float(similar.max(initial=0.0)) >= ANSWERABLE
 
 
-def best_sentences(
+def best_sentences(  # noqa: PLR0913 - one array for each kind of evidence
     cosines: Sequence[float],
     words: Sequence[float],
     figures: Sequence[bool],
+    own: Sequence[bool],
     *,
     figure_asked: bool,
     count: int = 1,
 ) -> tuple[int, ...]:
     """Return the places of the sentences that best prove a paper's relevance, best first.
 
-    For each sentence: its cosine with the question, the share of the question's words in it, and
-    whether it has a figure.
+    For each sentence: its cosine with the question, the share of the question's words in it,
+    whether it has a figure, and whether the authors speak of their own work in it.
     """
     scores = np.asarray(cosines, dtype=np.float64) + WORDS_PROVE * np.asarray(words)
     if figure_asked:
         scores = scores + FIGURE_PROVES * np.asarray(figures, dtype=np.float64)
+    else:
+        scores = scores + OWN_PROVES * np.asarray(own, dtype=np.float64)
+    scores[:1] -= BACKGROUND
     return tuple(best_first(scores)[:count])
 
 

@@ -9,8 +9,8 @@ from pathlib import PurePath
 from rich.console import Console
 from rich.text import Text
 
-from qa.results import Answer, Coverage, ListedPaper, Outcome, Relevance, Spent, Stopped
-from qa.terminal_text import clean
+from qa.results import Answer, Coverage, ListedPaper, Outcome, Relevance, Scope, Spent, Stopped
+from qa.terminal_text import clean, clean_line
 from qa.terms import content_words
 
 FEW = 8  # papers up to which every proving sentence is shown, not the clearest alone
@@ -97,11 +97,16 @@ def show_paper(out: Console, question: str, paper: ListedPaper, *, few: bool) ->
     """Print one paper: its number and title, and below them the sentences that prove it."""
     number = f"[{paper.n}]".rjust(4)
     title = Text(f"{number} {clean(paper.title)}", style="bold")
-    if paper.url:
+    if paper.url and has_links(out):
         title.stylize(f"link {clean(paper.url)}", len(number) + 1)
     print_hanging(out, title, 5)
     for evidence in paper.evidence if few else paper.evidence[:1]:
         print_hanging(out, _quote(clean(evidence.text), question), 6, first=5)
+
+
+def has_links(out: Console) -> bool:
+    """Whether the terminal knows links (OSC 8): those of few colours are too old or too plain."""
+    return out.is_terminal and out.color_system in {"256", "truecolor", "windows"}
 
 
 def print_hanging(out: Console, text: Text, indent: int, *, first: int = 0) -> None:
@@ -125,17 +130,19 @@ def coverage_line(answer: Answer) -> str:
     """One line that says what the answer rests on, which model wrote it, and what that took."""
     coverage = answer.coverage
     if not coverage.candidates:
-        return f"No paper of {coverage.corpus:,} passes the filter{_filter(coverage)}."
+        return f"None of {_count(coverage.corpus, 'paper', 'papers')} passes{_filter(coverage)}."
     if answer.model is None:
         papers = _count(len(answer.papers), "paper matches", "papers match")
-        chosen = f"{papers} of {_candidates(coverage)}, by score alone: no chat model read them."
-        return chosen if answer.papers else f"Searched {_candidates(coverage)} by score alone."
+        among = f"{coverage.candidates:,}{_filter(coverage)}"
+        if answer.papers:
+            return f"{papers} of {among}, by score alone: no chat model read them."
+        return f"Searched {candidates_text(coverage)} by score alone."
     return f"{reading_line(coverage)} ({WHY[coverage.stopped]}). {_spent(answer)}"
 
 
 def reading_line(coverage: Coverage) -> str:
     """How far the reading has come: short enough to be shown while it goes on."""
-    parts = [f"Read {coverage.read:,} of {_candidates(coverage)}"]
+    parts = [f"Read {coverage.read:,} of {candidates_text(coverage)}"]
     parts.append(_count(coverage.relevant, "answers", "answer"))
     if coverage.partly:
         parts.append(f"{coverage.partly} in part")
@@ -144,7 +151,8 @@ def reading_line(coverage: Coverage) -> str:
     return f"{parts[0]}: {', '.join(parts[1:])}"
 
 
-def _candidates(coverage: Coverage | Scope) -> str:
+def candidates_text(coverage: Coverage | Scope) -> str:
+    """How many papers a question is put to, and by which filter: `84 papers (year 2023-)`."""
     papers = _count(coverage.candidates, "paper", "papers")
     return f"{papers}{_filter(coverage)}"
 

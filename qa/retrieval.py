@@ -16,7 +16,7 @@ from qa.papers import Paper
 from qa.reading import Reading
 from qa.results import Scope
 from qa.store import Generation
-from qa.terms import asks_for_number, content_words, keywords, topic
+from qa.terms import asks_for_number, content_words, keywords, tells_own_work, topic
 
 EXHAUSTIVE_ROUND = 40  # papers, where every paper will be read anyway
 _FIGURE = re.compile(r"\d")
@@ -183,12 +183,13 @@ class Retriever:
         fresh: Iterable[str] = (id_ for id_ in search.ranking.ids if id_ not in read)
         size = feedback.next_round(search.history, search.last)
         if exhaustive:
-            ids = dict.fromkeys([*fresh, *self._ids()])
+            ids = dict.fromkeys([*fresh, *self.ids()])
             fresh = (id_ for id_ in ids if id_ not in read)
             size = EXHAUSTIVE_ROUND
         return [id_ for id_, _ in zip(fresh, range(size), strict=False)]
 
-    def _ids(self) -> Sequence[str]:
+    def ids(self) -> Sequence[str]:
+        """The ids of all papers that pass the filter, in a fixed order."""
         return self._store.ids() if self._only is None else self._only.ids
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
@@ -204,6 +205,7 @@ class Retriever:
             (vectors @ search.asked.vector).tolist(),
             [sum(word in text for word in words) / max(1, len(words)) for text in texts],
             [bool(_FIGURE.search(text)) for text in texts],
+            [tells_own_work(text) for text in texts],
             figure_asked=asks_for_number(search.question),
             count=count,
         )

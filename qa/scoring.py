@@ -53,14 +53,16 @@ def score_file(  # noqa: PLR0913 - the options of the command
                 score(question, result, titles.__getitem__)
                 for question, result in _results(session, questions, display, gold=gold, flip=flip)
             ]
-            judge = f"gold, {flip:.0%} flipped" if gold and flip else "gold" if gold else "model"
             model = session.model
+            judge = "none" if model is None else "model"
+            if gold:
+                judge = f"gold, {flip:.0%} flipped" if flip else "gold"
         display.clear()
         document = as_document(scores, questions_file=file.name, judge=judge, model=model)
         if as_json:
             typer.echo(dump(document))
         else:
-            _print(display.out, scores, f"judge: {judge}; model: {model or 'none, scores alone'}")
+            _print(display.out, scores, f"judge: {judge}; chat model: {model or 'none'}")
         if earlier:
             _print_changes(display.err if as_json else display.out, earlier, scores)
 

@@ -1,7 +1,7 @@
 """A corpus ready to be asked: its store opened or built, its embedding, and a chat model if any."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from qa.config import Config
 from qa.embedding import Embedder, open_embedder
 from qa.errors import ConfigError, StoreMissing
 from qa.events import Asked, Finished
+from qa.filters import EVERYTHING, Filters
 from qa.judge import Judge, ModelJudge
 from qa.listing import listed, nearest
 from qa.papers import Paper
@@ -23,9 +24,18 @@ from qa.readers import Corpus, read_corpus
 from qa.reading import Limits
 from qa.results import ListedPaper
 from qa.retrieval import Retriever
-from qa.store import BuildReport, ChromaServer, Generation, Holder, build
+from qa.store import (
+    BuildReport,
+    ChromaServer,
+    Generation,
+    Holder,
+    SkippedEntries,
+    build,
+    known_columns,
+)
 from qa.verdicts import Verdicts
 
+MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
 WAIT = 3600.0  # seconds for another process that is building the same store
 HOW_TO_WRITE = (
     "For a written answer set OPENAI_API_KEY, or OPENAI_BASE_URL to any OpenAI-compatible server."
@@ -39,6 +49,7 @@ class Session:
     config: Config
     generation: Generation
     retriever: Retriever
+    filters: Filters
     model: str | None
 
     async def ask(
@@ -108,8 +119,18 @@ class Session:
         return listed(nearest(search, self.retriever, limit), set())
 
     def all_papers(self) -> list[Paper]:
-        """Every paper of the corpus."""
-        return self.generation.papers(self.generation.ids())
+        """Every paper of the corpus that passes the filters."""
+        return self.generation.papers(self.retriever.ids())
+
+    def papers_of(self, listed: Iterable[ListedPaper]) -> list[Paper]:
+        """The papers of an answer, with all that is known of them."""
+        return self.generation.papers([entry.id for entry in listed])
+
+    def why_none(self) -> str:
+        """Why no paper passes the filters, where it is that no paper says what they ask for."""
+        kinds = self.filters.kinds().items()
+        unknown = [kind for kind, anything in kinds if not len(self.generation.select(anything))]
+        return f"No paper of this corpus has a known {' or '.join(unknown)}." if unknown else ""
 
     def papers_with(self, start: str) -> list[Paper]:
         """The papers whose id begins like this."""
@@ -137,16 +158,19 @@ def embedder_of(config: Config, listener: Listener) -> Embedder:
     )
 
 
-def open_session(
+def open_session(  # noqa: PLR0913 - each is a part of its own
     config: Config,
     listener: Listener = nobody,
     notice: Callable[[str], None] = lambda _: None,
     *,
+    filters: Filters = EVERYTHING,
     chat: bool = True,
+    refresh: bool = False,
 ) -> Session:
-    """Open the corpus's store, building it first if there is none.
+    """Open the corpus's store, building it first if there is none, or with `refresh` in any case.
 
-    `notice` hears what the user should know. Raises QAError.
+    Only the papers that pass the filters are asked. `notice` hears what the user should know.
+    Raises QAError.
     """
     model = choose_model(config.model, config.api_key, config.base_url) if chat else None
     if model is not None and model.endswith(".gguf"):
@@ -154,12 +178,24 @@ def open_session(
             f"{model} is a model file, which needs a server: start one with it (llama-server -m "
             "FILE) and set OPENAI_BASE_URL to its address."
         )
-    corpus = read_corpus(config.corpus)
+    corpus = corpus_of(config)
     embedder = embedder_of(config, listener)
+    if refresh:
+        take_in(config, corpus, embedder, listener, notice)
     generation = _opened(config, corpus, embedder, listener, notice)
     if generation.corpus_changed(corpus):
         notice("The corpus has changed since the store was built. Take it in with: qa rebuild")
-    return Session(config, generation, Retriever(generation, embedder), model)
+    retriever = Retriever(generation, embedder, filters)
+    return Session(config, generation, retriever, filters, model)
+
+
+def corpus_of(config: Config, columns: Mapping[str, str] | None = None) -> Corpus:
+    """The corpus that the settings name, its columns called as given now or at earlier rebuilds.
+
+    A column given as empty goes by its usual names again.
+    """
+    known = {**known_columns(config.store, config.corpus), **(columns or {})}
+    return read_corpus(config.corpus, {field: name for field, name in known.items() if name})
 
 
 def _opened(
@@ -170,14 +206,27 @@ def _opened(
     notice: Callable[[str], None],
 ) -> Generation:
     try:
-        return _open(config, embedder)
+        return open_store(config, embedder)
     except StoreMissing:
         notice(f"Building the vector store for {config.corpus}, once.")
-        notice(built_line(rebuild_store(config, corpus, embedder, listener, notice)))
-    return _open(config, embedder)
+        take_in(config, corpus, embedder, listener, notice)
+    return open_store(config, embedder)
 
 
-def _open(config: Config, embedder: Embedder) -> Generation:
+def take_in(
+    config: Config,
+    corpus: Corpus,
+    embedder: Embedder,
+    listener: Listener,
+    notice: Callable[[str], None],
+) -> None:
+    """Bring the corpus's store up to date and say what was done."""
+    report = rebuild_store(config, corpus, embedder, listener, notice)
+    notice(built_line(report))
+
+
+def open_store(config: Config, embedder: Embedder) -> Generation:
+    """The corpus's store as it is; raises StoreError."""
     return Generation.open(
         config.store, config.corpus, fingerprint=embedder.fingerprint, server=server_of(config)
     )
@@ -197,7 +246,7 @@ def rebuild_store(  # noqa: PLR0913 - each is a part of its own
     def waiting(holder: Holder | None) -> None:
         notice(f"Waiting for {holder or 'another process'}: it is building this store.")
 
-    return build(
+    report = build(
         config.store,
         corpus,
         embedder,
@@ -207,6 +256,20 @@ def rebuild_store(  # noqa: PLR0913 - each is a part of its own
         waiting=waiting,
         progress=listener,
     )
+    for line in trouble_lines(report):
+        notice(line)
+    return report
+
+
+def trouble_lines(report: BuildReport) -> list[str]:
+    """What a rebuild had to guess or to leave out, a line each."""
+    lines = list(report.notes[:MOST_NOTES])
+    if len(report.notes) > MOST_NOTES:
+        lines.append(f"… and {len(report.notes) - MOST_NOTES:,} more files with guesses.")
+    if report.skipped:
+        skipped = SkippedEntries.of(report.skipped)
+        lines.append(f"{skipped.line} What and where: qa status --skipped")
+    return lines
 
 
 def server_of(config: Config) -> ChromaServer | None:

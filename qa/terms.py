@@ -44,6 +44,12 @@ _ASKING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+_OWN_WORK = re.compile(
+    r"\b(?:we|our|ours|here|in this|proposed|introduces?|presents?"
+    r"|this (?:paper|work|study|article|method|approach))\b",
+    re.IGNORECASE,
+)
+
 _NUMBER_ASKED = re.compile(
     r"\b(?:how (?:many|much|long|short|far|fast|deep|large|big|small|often|high|low)"
     r"|what (?:\w+ ){0,2}?(?:share|fraction|percentage|proportion|number|rate|ratio|score|error"
@@ -71,6 +77,11 @@ def content_words(question: str) -> list[str]:
 def keywords(question: str) -> dict[str, float]:
     """Return the terms to look for in the keyword index, with their weights."""
     return dict.fromkeys(content_words(question), 1.0)
+
+
+def tells_own_work(sentence: str) -> bool:
+    """Tell whether the authors speak of what they did, and not of what others have done."""
+    return _OWN_WORK.search(sentence) is not None
 
 
 def asks_for_number(question: str) -> bool:

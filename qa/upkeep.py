@@ -12,28 +12,35 @@ from qa.config import Config
 from qa.errors import UsageError
 from qa.papers import Paper
 from qa.progress import nobody
-from qa.readers import read_corpus
 from qa.render import console, dump, print_hanging, source_name
 from qa.session import (
     built_line,
+    corpus_of,
     embedder_of,
     open_session,
+    open_store,
     rebuild_store,
     server_of,
     verdicts_path,
 )
-from qa.store import StoreStatus, store_status
+from qa.store import SkippedEntries, StoreStatus, store_status
 from qa.terminal import Display
 from qa.terminal_text import clean, clean_line
 from qa.verdicts import forget_verdicts, verdict_count
 
 
-def rebuild_stores(configs: Sequence[Config], *, force: bool, as_json: bool) -> None:
-    """Rebuild the store of each corpus and print what changed."""
+def rebuild_stores(
+    configs: Sequence[Config], columns: Sequence[str], *, force: bool, as_json: bool
+) -> None:
+    """Rebuild the store of each corpus and print what changed.
+
+    `columns` are the user's own, as FIELD=NAME; they are kept for later rebuilds.
+    """
+    named = dict(map(_column, columns))
     reports = []
     with Display(stream=False, verbose=False) as display:
         for config in configs:
-            corpus = read_corpus(config.corpus)
+            corpus = corpus_of(config, named)
             embedder = embedder_of(config, display.work)
             report = rebuild_store(
                 config, corpus, embedder, display.work, display.note, force=force
@@ -44,6 +51,13 @@ def rebuild_stores(configs: Sequence[Config], *, force: bool, as_json: bool) -> 
             reports.append({"corpus": str(config.corpus), **asdict(report)})
     if as_json:
         typer.echo(dump(reports))
+
+
+def _column(text: str) -> tuple[str, str]:
+    field, sign, name = text.partition("=")
+    if not sign or not field.strip():
+        raise UsageError(f"--column is {text!r}; write it as FIELD=NAME: title='Article Title'.")
+    return field.strip().lower(), name.strip()
 
 
 def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
@@ -87,7 +101,7 @@ def _print(paper: Paper, corpus: str) -> None:
 
 def show_status(config: Config, *, as_json: bool) -> None:
     """Print corpus, store, embedding and model in use; raises StoreError unless all is well."""
-    corpus = read_corpus(config.corpus)
+    corpus = corpus_of(config)
     embedder = embedder_of(config, nobody)
     status = store_status(
         config.store, corpus, fingerprint=embedder.fingerprint, server=server_of(config)
@@ -102,6 +116,24 @@ def show_status(config: Config, *, as_json: bool) -> None:
             typer.echo(f"{name:{width}}  {clean_line(shown)}")
     if not status.sound:
         raise typer.Exit(1)
+
+
+def show_skipped(config: Config, *, as_json: bool) -> None:
+    """Print what the last rebuild left out: counts by reason on stderr, and each entry."""
+    embedder = embedder_of(config, nobody)
+    with open_store(config, embedder) as generation:
+        skipped = SkippedEntries.read(generation.folder)
+    if as_json:
+        first = [asdict(entry) for entry in skipped.first]
+        rows = {"total": skipped.total, "reasons": skipped.reasons, "first": first}
+        typer.echo(dump(rows))
+        return
+    for entry in skipped.first:
+        source = source_name(config.corpus.name, entry.source)
+        typer.echo(clean_line(f"{source}: {entry.where}: {entry.reason}"))
+    typer.echo(clean_line(skipped.line), err=True)
+    if skipped.total > len(skipped.first):
+        typer.echo(f"Only the first {len(skipped.first):,} are listed.", err=True)
 
 
 def _rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | int]:

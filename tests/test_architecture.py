@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "qa"
 
 # Along the data flow: a room imports only from rooms before it. Imports in functions count.
 ROOMS = [
-    *("errors", "progress", "terminal_text", "sentences", "papers", "config", "prompts"),
+    *("errors", "filters", "progress", "terminal_text", "sentences", "papers", "config", "prompts"),
     *("readers", "chunks", "embedding", "store"),
     *("terms", "rank", "feedback"),
     *("chat", "cost"),
@@ -19,20 +19,26 @@ ROOMS = [
     *("citations", "check"),
     *("reading", "retrieval", "listing", "events", "conclusion", "pipeline", "session"),
     *("evaluate",),
+    *("export", "options"),
     *("wrapping", "marking", "render", "terminal"),
-    *("asking", "upkeep", "scoring"),
+    *("asking", "browsing", "upkeep", "scoring"),
     *("cli", "__main__"),
 ]
 
 LIBRARIES = {
+    "bibtexparser": ["readers/bibtex.py", "export/bibtex.py"],
+    "charset_normalizer": ["readers/text.py"],
     "chromadb": ["store/"],
     "llama_index": ["chunks.py", "llama_index.py"],
     "onnx": ["embedding/graph.py"],
     "onnxruntime": ["embedding/minilm.py"],
     "openai": ["chat/", "embedding/endpoint.py"],
+    "pylatexenc": ["readers/latex.py"],
+    "rispy": ["readers/tagged.py", "export/ris.py"],
     "tokenizers": ["embedding/minilm.py"],
-    "typer": ["cli.py", "asking.py", "upkeep.py", "scoring.py"],
+    "typer": ["cli.py", "options.py", "asking.py", "browsing.py", "upkeep.py", "scoring.py"],
     "workflows": ["events.py", "pipeline.py"],
+    "yaml": ["readers/document.py"],
 }
 
 # What a plain `ask` without a chat model must not load: each costs more than the whole answer.

@@ -185,7 +185,7 @@ def test_version_is_told_by_both_commands(qa):
 
 
 def test_help_has_examples_and_fits_80_columns(qa):
-    for words in ([], ["ask"], ["rebuild"], ["search"], ["show"], ["eval"]):
+    for words in ([], ["ask"], ["rebuild"], ["search"], ["papers"], ["show"], ["eval"]):
         done = qa(*words, "--help")
         assert done.exit_code == 0
         assert all(len(line) <= 80 for line in done.stdout.splitlines())

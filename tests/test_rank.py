@@ -120,11 +120,19 @@ def test_a_corpus_far_from_the_question_does_not_answer_it():
 
 
 def test_the_proving_sentence_has_the_question_s_words():
-    chosen = rank.best_sentences([0.5, 0.45, 0.1], [0.0, 0.5, 0.0], [False] * 3, figure_asked=False)
-    assert chosen == (1,)
+    no = [False] * 3
+    chosen = rank.best_sentences([0.1, 0.5, 0.45], [0.0, 0.0, 0.5], no, no, figure_asked=False)
+    assert chosen == (2,)
 
 
 def test_a_figure_proves_only_where_one_is_asked_for():
-    cosines, words, figures = [0.5, 0.45], [0.0, 0.0], [False, True]
-    assert rank.best_sentences(cosines, words, figures, figure_asked=True, count=2) == (1, 0)
-    assert rank.best_sentences(cosines, words, figures, figure_asked=False, count=2) == (0, 1)
+    cosines, words, figures, own = [0.1, 0.5, 0.45], [0.0] * 3, [False, False, True], [False] * 3
+    assert rank.best_sentences(cosines, words, figures, own, figure_asked=True, count=2) == (2, 1)
+    assert rank.best_sentences(cosines, words, figures, own, figure_asked=False, count=2) == (1, 2)
+
+
+def test_what_the_authors_did_proves_more_than_what_others_have_done():
+    cosines, words, no = [0.5, 0.45, 0.43], [0.0] * 3, [False] * 3
+    own = [False, False, True]
+    assert rank.best_sentences(cosines, words, no, own, figure_asked=False) == (2,)
+    assert rank.best_sentences(cosines, words, no, no, figure_asked=False) == (1,)

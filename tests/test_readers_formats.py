@@ -37,7 +37,10 @@ COUNTS = {
     "semantic_scholar.jsonl": (1, ["no abstract @ record 2, line 2"]),
     "semicolon.csv": (
         0,
-        ["it has no column for the title among: Zusammenfassung;Titel;Jahr @ whole file"],
+        [
+            "no column for the title among Zusammenfassung;Titel;Jahr "
+            + "(name it: qa rebuild --column title=NAME) @ whole file"
+        ],
     ),
     "web_of_science.txt": (1, ["no abstract @ line 20"]),
     "web_of_science_win.txt": (2, []),
@@ -94,6 +97,26 @@ def test_biblatex_has_subtitle_suffix_date_and_eprint(entries):
     assert lichens.abstract == "Lichens grow slowly. We surveyed them for ten years."
     assert (lichens.authors, lichens.year) == (("Per Lindqvist Jr",), 2024)
     assert lichens.arxiv_id == "2403.01234"
+
+
+def test_bibtex_papers_take_year_and_venue_from_their_volume(tmp_path):
+    abstract = "abstract = {We count the lichens of nine valleys, one by one.}"
+    (tmp_path / "a.bib").write_text(
+        "@Book{old, title = {Old Lichens}, year = 1990}\n"
+        "@Proceedings{conf, booktitle = {Proceedings of Lichens}, year = {2022}}\n"
+        f"@InProceedings{{a, title = {{Below the Proceedings}}, {abstract}}}\n"
+        f"@InCollection{{b, title = {{In the Book}}, crossref = {{Old}}, {abstract}}}\n"
+        f"@InProceedings{{c, title = {{With a Year}}, year = 2001, {abstract}}}\n"
+        f"@misc{{d, title = {{Of No Volume}}, crossref = {{none}}, {abstract}}}\n",
+        encoding="utf-8",
+    )
+    found = [entry for entry in read_corpus(tmp_path).records() if isinstance(entry, Record)]
+    assert [(record.year, record.venue) for record in found] == [
+        (2022, "Proceedings of Lichens"),
+        (1990, "Old Lichens"),
+        (2001, None),
+        (None, None),
+    ]
 
 
 def test_bibtex_strings_parentheses_and_keys_used_twice(entries):

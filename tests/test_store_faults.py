@@ -110,6 +110,66 @@ def test_a_damaged_embedding_cache_is_set_aside(store, corpus, tmp_path):
     assert build(store, grown, embedder, force=True).embedded == 40
 
 
+def flip(path, at):
+    """Change one byte, which no database notices."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 0x55]))
+
+
+def a_vector_of(generation):
+    """Where in papers.sqlite a paper's vectors lie."""
+    with sqlite3.connect(generation / "papers.sqlite") as db:
+        (vectors,) = db.execute("SELECT vectors FROM sentences WHERE n = 7").fetchone()
+    db.close()
+    return (generation / "papers.sqlite").read_bytes().index(vectors[:40])
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("papers.sqlite", a_vector_of),
+        ("data_level0.bin", lambda g: (index_folder(g) / "data_level0.bin").stat().st_size // 2),
+    ],
+)
+def test_a_flipped_bit_is_noticed_and_mended(store, corpus, name, place):
+    generation = live(store)
+    flip(next(generation.rglob(name)), place(generation))
+    embedder = HashEmbedder()
+    status = store_status(store, corpus, fingerprint=embedder.fingerprint)
+    assert name in status.verdict
+    assert "qa rebuild" in status.verdict
+    report = build(store, corpus, embedder)
+    assert (report.new, report.embedded) == (40, 0)
+    assert store_status(store, corpus, fingerprint=embedder.fingerprint).sound
+
+
+def test_a_damaged_row_of_the_cache_is_embedded_again(store, corpus):
+    (cache,) = store.glob("*/embeddings.sqlite")
+    with sqlite3.connect(cache) as db:
+        (data,) = db.execute("SELECT data FROM passages LIMIT 1").fetchone()
+    db.close()
+    flip(cache, cache.read_bytes().index(data[:40]) + 8)
+    embedder = HashEmbedder()
+    assert build(store, corpus, embedder, force=True).embedded == embedder.passages == 1
+    assert build(store, corpus, embedder, force=True).embedded == 0
+
+
+def test_a_cache_damaged_within_is_set_aside_in_mid_build(store, corpus, tmp_path):
+    (cache,) = store.glob("*/embeddings.sqlite")
+    whole = bytearray(cache.read_bytes())
+    whole[8192:] = os.urandom(len(whole) - 8192)  # the first pages are sound
+    cache.write_bytes(whole)
+    grown = corpus_of(tmp_path / "corpus", range(200))
+    embedder = HashEmbedder()
+    assert build(store, grown, embedder).papers == 200
+    with opened(store, grown, embedder) as generation:
+        assert len(content(generation)) == 200
+    assert build(store, grown, embedder, force=True).embedded == 0
+
+
 def test_a_store_of_another_format_is_refused(store, corpus):
     path = live(store) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 999}))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.terms import asks_for_number, content_words, keywords, topic
+from qa.terms import asks_for_number, content_words, keywords, tells_own_work, topic
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,9 @@ def test_compounds_are_looked_up_by_their_parts():
 )
 def test_questions_for_a_figure_are_recognised(question, number):
     assert asks_for_number(question) is number
+
+
+def test_own_work_is_told_from_background():
+    assert tells_own_work("We propose a new rule.")
+    assert tells_own_work("This paper studies depth.")
+    assert not tells_own_work("Backpropagation is the standard method.")

@@ -2,7 +2,7 @@
 
 Entry by entry because the library keeps a whole file in memory, and because an entry that is
 broken then cannot take its neighbours along. `@string` definitions go with the entries that use
-them.
+them, and a volume's year and title with the papers below it that refer to it by `crossref`.
 """
 
 import logging
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from bibtexparser.model import Block, Field, String
     from bibtexparser.model import Entry as ParsedEntry
 
+_Values = dict[str, list[str]]
+
 _START = re.compile(r"\s{0,40}@\s{0,9}([A-Za-z]+)\s{0,9}[{(]")
 _USED_NAME = re.compile(r"[=#]\s{0,9}([A-Za-z][^\s={}\"#,()]{0,199})")
 _TITLE = re.compile(r"\btitle\s{0,9}=", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_VOLUMES = {"proceedings", "mvproceedings", "book", "mvbook", "collection", "mvcollection"}
 _KEYWORDS = ("keywords", "keyword", "author_keywords", "keywords-plus")
 
 
@@ -34,13 +37,18 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
 
     logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # we say ourselves what failed
     strings: dict[str, String] = {}
+    volumes: dict[str, _Values] = {}
     for start, piece in _pieces(lines):
         for block in _blocks(piece):
             where = f"line {start + (block.start_line or 0)}"
             if isinstance(block, String):
                 strings[block.key.lower()] = block
             elif isinstance(block, ParsedEntry):
-                yield _paper(block, strings, source, where)
+                kind, values = block.entry_type.lower(), _values(block, strings)
+                if kind in _VOLUMES:
+                    volumes[block.key.lower()] = volumes[kind] = _inherited(values)
+                values = {**volumes.get(_volume_of(kind, values), {}), **values}
+                yield _paper(block.key, values, source, where)
             elif isinstance(block, ParsingFailedBlock) or (
                 isinstance(block, ImplicitComment) and _TITLE.search(block.comment)
             ):
@@ -81,13 +89,33 @@ def _blocks(piece: str) -> Iterator["Block"]:
         yield known or block
 
 
-def _paper(
-    entry: "ParsedEntry", strings: Mapping[str, "String"], source: str, where: str
-) -> Record | Skipped:
-    where = f"entry {entry.key}, {where}" if entry.key else where
-    values: dict[str, list[str]] = {}
+def _values(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> _Values:
+    """Return what each field says, by its name in lower case."""
+    values: _Values = {}
     for field in _resolved(entry, strings):
         values.setdefault(field.key.strip().lower(), []).append(str(field.value))
+    return values
+
+
+def _inherited(volume: _Values) -> _Values:
+    """Return what the papers in a volume take from it."""
+    taken = {key: said for key, said in volume.items() if key in {"year", "date", "booktitle"}}
+    return {"booktitle": volume.get("title", []), **taken}
+
+
+def _volume_of(kind: str, values: _Values) -> str:
+    """Return the key of the volume that an entry takes its year and venue from, or nothing.
+
+    PMLR's files have the proceedings first, and below them papers that say nothing of either.
+    """
+    if "crossref" in values:
+        return values["crossref"][0].strip().lower()
+    bare = kind == "inproceedings" and not values.keys() & {"booktitle", "year", "date", "journal"}
+    return "proceedings" if bare else ""
+
+
+def _paper(key: str, values: _Values, source: str, where: str) -> Record | Skipped:
+    where = f"entry {key}, {where}" if key else where
     if any(len(set(values.get(key, ()))) > 1 for key in ("title", "abstract")):
         return Skipped(source, "malformed entry: two titles or abstracts", where)
 

@@ -118,5 +118,6 @@ def _is_bibtex(head: str, suffix: str) -> bool:
 def _unknown(head: str, suffix: str) -> str:
     if suffix in _TABLES:
         header = max(head.split("\n")[:10], key=lambda line: len(re.findall(r"[,;|\t]", line)))
-        return f"it has no column for the title among: {' '.join(header.split())[:300]}"
+        told = " ".join(header.split())[:300]
+        return f"no column for the title among {told} (name it: qa rebuild --column title=NAME)"
     return "it is in no format that papers come in"

@@ -16,7 +16,8 @@ _DELIMITERS = ",\t;|"
 _HEADER_WITHIN = 10  # lines: some exports first say what they are
 _LONGEST_ROW = 1000  # lines of one row; more is a quote that nothing closes
 _MOST_QUOTES = 200  # in one line: the time to make sense of them grows with their number
-_DOUBLED = re.compile(r'[^\s,;|]""[^\s,;|]')  # a quote inside quotes, in most dialects
+# A quote inside quotes, in most dialects.
+_DOUBLED = re.compile(r'[^\s,;|]""[^\s,;|]|\\""[^,;|\t\r\n]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def read_table(lines: Iterable[str], source: str, header: Header) -> Iterator[Re
     """Yield each row below the header."""
     if header.missing:
         told = ", ".join(name.strip() for name in header.names)[:300]
-        yield Skipped(source, f"no column for the {header.missing} among {told}", "whole file")
+        name_it = f"qa rebuild --column {header.missing}=NAME"
+        reason = f"no column for the {header.missing} among {told} (name it: {name_it})"
+        yield Skipped(source, reason, "whole file")
         return
     below = iter(lines)
     for _ in range(header.line):

@@ -147,9 +147,12 @@ def _authors(value: object) -> list[str]:
 
 
 def _author(value: object) -> str:
-    """Return a person's name; arXiv has `[family, given, suffix]`, CSL `given` and `family`."""
+    """Return a person's name; CSL has `given` and `family`.
+
+    arXiv has `[family, given, suffix, affiliation]`.
+    """
     if isinstance(value, list):
-        return name(",".join(part for part in value if isinstance(part, str) and part))
+        return name(",".join(part for part in value[:3] if isinstance(part, str) and part))
     if isinstance(value, Mapping):
         flat = {bare(key): item for key, item in value.items()}
         given = _text([flat.get(key) for key in ("given", "firstname", "forename", "first")])

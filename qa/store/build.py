@@ -27,6 +27,7 @@ from qa.store.manifest import Manifest
 from qa.store.merging import Merged, Reading
 from qa.store.server import ChromaServer
 from qa.store.server_collections import remove_old_collections
+from qa.store.skipped import SkippedEntries
 from qa.store.verify import verify
 
 _PATCH_SHARE = 0.2  # of the vectors: above it, indexing from nothing is as fast and tidier
@@ -112,19 +113,32 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
 @contextmanager
 def _base(job: _Job, *, force: bool) -> Iterator[Generation | None]:
     """Give the live generation if it is whole and made as one would be made now."""
+    base = None if force else _whole(job)
+    if base is None:
+        yield None
+        return
+    with base:
+        yield base if base.manifest.chunker == chunker_fingerprint() else None
+
+
+def _whole(job: _Job) -> Generation | None:
+    """Open the live generation, unless anything is wrong with it: all comes from the cache then."""
     means = job.means
     try:
-        base = Generation.open(
+        generation = Generation.open(
             means.layout.folder.parent,
             job.corpus.path,
             fingerprint=means.embedder.fingerprint,
             server=means.server,
         )
     except (StoreMissing, StoreMismatch, StoreDamaged):
-        yield None  # everything comes from the cache
-        return
-    with base:
-        yield None if force or base.manifest.chunker != chunker_fingerprint() else base
+        return None
+    try:
+        verify(generation)
+    except StoreDamaged:
+        generation.close()
+        return None
+    return generation
 
 
 def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
@@ -133,10 +147,6 @@ def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
         return None
     state = CorpusState.of(job.corpus)
     if state.digest != base.manifest.corpus_digest:
-        return None
-    try:
-        verify(base)
-    except StoreDamaged:
         return None
     state.write(base.folder)
     nothing = Changes((), (), (), base.manifest.papers)
@@ -153,7 +163,7 @@ def _make(job: _Job, base: Generation | None) -> BuildReport:
         with closing(Merged(folder / "merged.sqlite")) as merged:
             report, keys = _fill(job, base, folder, merged)
     except BaseException:
-        if means.layout.live() != name:  # an interruption may come right after going live
+        if _live(means.layout) != name:  # an interruption may come right after going live
             remove_tree(folder)
         raise
     means.cache.settle(keys)
@@ -174,13 +184,13 @@ def _fill(
     with closing(Draft(folder, job.means, _patchable(job, base, changes))) as draft:
         embedded = draft.take(merged, changes)
         merged.close()
-        manifest = draft.finish(job.corpus, state, skipped=len(found.skipped))
+        manifest = draft.finish(job.corpus, state, SkippedEntries.of(found.skipped))
     keys = _go_live(job.means, folder)
     return job.report(manifest, changes, found, embedded=embedded), keys
 
 
 def _no_papers(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
-    why = f" {len(skipped)} entries were left out ({skipped[0].reason})." if skipped else ""
+    why = f" {SkippedEntries.of(skipped).line}" if skipped else ""
     return f"No paper was found in {corpus.path}.{why} Name another one with --corpus or QA_CORPUS."
 
 
@@ -206,11 +216,15 @@ def _go_live(means: Means, folder: Path) -> list[bytes]:
 
 def _remove_unused(layout: Layout) -> None:
     """Remove generations that are neither live nor read: older ones, and those never finished."""
-    try:
-        live = layout.live()
-    except StoreDamaged:
-        live = None
+    live = _live(layout)
     for name in layout.generations():
         folder = layout.generation(name)
         if name != live and withdraw_lease(folder):
             remove_tree(folder)
+
+
+def _live(layout: Layout) -> str | None:
+    try:
+        return layout.live()
+    except StoreDamaged:
+        return None

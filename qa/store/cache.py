@@ -2,8 +2,9 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from qa.embedding import Passage
 
 # Half precision: cosines of unit vectors change by less than 1e-4, and space is halved.
 STORED = np.dtype("<f2")
+Half = NDArray[np.float16]
 _KEEP = 3  # generations whose vectors are kept, so that going back to a model or corpus is free
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS vectors (
-  key BLOB PRIMARY KEY, rows INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS passages (
+  key BLOB PRIMARY KEY, rows INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS uses (key BLOB PRIMARY KEY, build INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS uses_by_build ON uses (build);
 """
 
 
@@ -28,71 +31,106 @@ def cache_key(fingerprint: str, passage: Passage) -> bytes:
 
 
 class EmbeddingCache:
-    """Vectors by key in one SQLite file; what `put` has returned from is durable."""
+    """Vectors by key in one SQLite file; what `put` has returned from is durable.
+
+    A cache that is damaged, as a whole or in a row, has forgotten: nothing worse.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open the cache; a file that is no database any more is set aside."""
         self._path = path
+        self._db = sqlite3.connect(":memory:")
         try:
-            self._db = self._open()
+            self._db = _opened(path)
         except sqlite3.DatabaseError as exc:
-            if isinstance(exc, sqlite3.OperationalError):
-                raise
-            path.replace(path.with_suffix(".damaged"))
-            self._db = self._open()
+            self._renew(exc)
 
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last batch, no more
-        db.executescript(_SCHEMA)
-        return db
+    def _renew(self, fault: sqlite3.DatabaseError) -> None:
+        """Set a damaged file aside, with its journal, and begin a new one."""
+        if isinstance(fault, sqlite3.OperationalError):
+            raise fault  # the disk is full or the like: the file is sound
+        self._db.close()
+        for suffix in ("-wal", "-shm"):
+            self._path.with_name(f"{self._path.name}{suffix}").unlink(missing_ok=True)
+        self._path.replace(self._path.with_suffix(".damaged"))
+        self._db = _opened(self._path)
 
-    def get(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float16]]:
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, Half]:
         """Return the vectors of those keys that are known, (rows, dimension) each."""
-        found = {}
+        try:
+            return {key: array for key, array in self._found(keys) if array is not None}
+        except sqlite3.DatabaseError as exc:
+            self._renew(exc)
+            return {}
+
+    def _found(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Half | None]]:
         for start in range(0, len(keys), 500):
             some = keys[start : start + 500]
             marks = ",".join("?" * len(some))
-            rows = self._db.execute(
-                f"SELECT key, rows, data FROM vectors WHERE key IN ({marks})", some
-            )
-            for key, count, data in rows:
-                found[key] = np.frombuffer(data, STORED).reshape(count, -1)
-        return found
+            query = f"SELECT key, rows, crc, data FROM passages WHERE key IN ({marks})"
+            for key, rows, crc, data in self._db.execute(query, some):
+                whole = zlib.crc32(data) == crc
+                yield key, np.frombuffer(data, STORED).reshape(rows, -1) if whole else None
 
-    def put(self, vectors: Mapping[bytes, NDArray[np.float16]]) -> None:
+    def put(self, vectors: Mapping[bytes, Half]) -> None:
         """Store vectors, durably, in one transaction."""
+        try:
+            self._put(vectors)
+        except sqlite3.DatabaseError as exc:
+            self._renew(exc)
+            self._put(vectors)
+
+    def _put(self, vectors: Mapping[bytes, Half]) -> None:
         with self._db:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
-                [
-                    (key, len(array), array.astype(STORED, copy=False).tobytes())
-                    for key, array in vectors.items()
-                ],
-            )
+            build = self._latest() + 1  # newer than any that was published
+            for key, array in vectors.items():
+                data = array.astype(STORED, copy=False).tobytes()
+                row = (key, len(array), zlib.crc32(data), data)
+                self._db.execute("INSERT OR REPLACE INTO passages VALUES (?, ?, ?, ?)", row)
+                self._db.execute("INSERT OR REPLACE INTO uses VALUES (?, ?)", (key, build))
 
     def settle(self, used: Iterable[bytes]) -> None:
         """Note what the generation just published uses; drop what the last few did not."""
         with self._db:
-            (build,) = self._db.execute("SELECT coalesce(max(build), 0) + 1 FROM uses").fetchone()
+            build = self._latest() + 1
             self._db.executemany(
                 "INSERT OR REPLACE INTO uses VALUES (?, ?)", ((key, build) for key in used)
             )
             self._db.execute("DELETE FROM uses WHERE build <= ?", (build - _KEEP,))
             dropped = self._db.execute(
-                "DELETE FROM vectors WHERE key NOT IN (SELECT key FROM uses)"
+                "DELETE FROM passages WHERE key NOT IN (SELECT key FROM uses)"
             ).rowcount
-        if dropped:
-            self._db.execute("VACUUM")
+            self._db.execute(f"PRAGMA user_version = {build}")
+        if dropped > self._number("SELECT count(*) FROM passages"):
+            with suppress(sqlite3.OperationalError):  # takes as much space again, for a while
+                self._db.execute("VACUUM")
+
+    def _latest(self) -> int:
+        """Return the number of the last build that was published."""
+        return self._number("PRAGMA user_version")
+
+    def _number(self, query: str) -> int:
+        (number,) = self._db.execute(query).fetchone()
+        return int(number)
 
     @staticmethod
     def count(path: Path) -> int:
         """Return how many passages have vectors in a cache that another process may be writing."""
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            (count,) = db.execute("SELECT count(*) FROM vectors").fetchone()
+            (count,) = db.execute("SELECT count(*) FROM passages").fetchone()
         return int(count)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")  # a power cut may cost the last batch, no more
+        db.executescript(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -23,8 +23,10 @@ from qa.store.layout import Layout
 from qa.store.manifest import FORMAT, Manifest
 from qa.store.merging import Merged
 from qa.store.papers_db import ChunkRow, PapersWriter
+from qa.store.seal import sums
 from qa.store.server import ChromaServer
 from qa.store.server_collections import note_collection
+from qa.store.skipped import SkippedEntries
 from qa.store.vectors_writer import VectorsWriter, batches, copy_folder
 
 _BATCH = 128  # papers; what was embedded is durable after each batch
@@ -122,7 +124,7 @@ class Draft:
         found = self._means.cache.get([keys[chunk] for chunk in strays])
         self._papers.set_strays({chunk: found[keys[chunk]][0] for chunk in strays})
 
-    def finish(self, corpus: Corpus, state: CorpusState, *, skipped: int) -> Manifest:
+    def finish(self, corpus: Corpus, state: CorpusState, skipped: SkippedEntries) -> Manifest:
         """Index the vectors and write the manifest; then it can be opened."""
         patched, collection = self.index()
         counts = self._papers.counts()
@@ -142,11 +144,14 @@ class Draft:
             papers=counts.papers,
             chunks=counts.chunks,
             sentences=counts.sentences,
-            skipped=skipped,
+            skipped=skipped.total,
             patched=patched,
             strays=counts.strays,
             collection=collection,
+            sums=sums(self.folder),
+            columns=dict(corpus.columns),
         )
+        skipped.write(self.folder)
         state.write(self.folder)
         manifest.write(self.folder)
         return manifest

@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa.chunks import Chunk, split_paper
 from qa.embedding import Embedder, Passage
 from qa.papers import Paper
-from qa.store.cache import STORED, EmbeddingCache, cache_key
+from qa.store.cache import STORED, EmbeddingCache, Half, cache_key
 from qa.store.papers_db import Row, paper_digest
-
-Half = NDArray[np.float16]
 
 
 class PaperEmbedder:

@@ -1,7 +1,7 @@
 """The manifest: what a generation holds and how it was made."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from qa.errors import StoreDamaged, StoreMismatch
@@ -32,6 +32,8 @@ class Manifest:
     patched: int  # chunks changed since the vectors were last indexed from nothing
     strays: int  # chunks that Chroma's index does not lead to, kept beside it
     collection: str | None = None  # on a Chroma server; None: in this folder
+    columns: dict[str, str] = field(default_factory=dict)  # by field, the user's own names
+    sums: dict[str, str] = field(default_factory=dict)  # sha256 of the files that never change
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a generation's folder: the last step of making one."""

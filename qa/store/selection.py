@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from qa.filters import Filters, folded
 
@@ -58,6 +59,7 @@ def _has(parts: tuple[str, ...]) -> Callable[[str | None], bool]:
     """Return a test of whether a name has one of the parts; the name may be NULL."""
     wanted = tuple(map(folded, parts))
 
+    @cache  # many papers share a venue or a file
     def test(name: str | None) -> bool:
         return name is not None and any(part in folded(name) for part in wanted)
 

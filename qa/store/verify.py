@@ -8,13 +8,19 @@ from qa.papers import Paper
 from qa.store.faults import MEND
 from qa.store.generation import Generation
 from qa.store.keywords import longest_word
+from qa.store.seal import broken
 
 SAMPLE = 32  # papers
 _MISSES = 1  # of them: the search is approximate, if hardly ever so for ten hits
 
 
 def verify(generation: Generation) -> None:
-    """Ask for a sample of papers by their own vectors and words; raises StoreDamaged."""
+    """Check every file, and ask for a sample of papers by their own vectors and words.
+
+    Raises StoreDamaged.
+    """
+    if name := broken(generation.folder, generation.manifest.sums):
+        raise StoreDamaged(f"{generation.folder / name} is not as it was written. {MEND}")
     ids = generation.ids()
     sample = random.Random(0).sample(ids, min(SAMPLE, len(ids)))  # noqa: S311 (no secret)
     vectors = generation.vectors(sample)

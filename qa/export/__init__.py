@@ -1,0 +1,1 @@
+"""Papers written for other programs: reference managers, spreadsheets and documents."""

@@ -1,0 +1,45 @@
+"""Markdown: a numbered list of papers with their evidence, and the answer above it."""
+
+import re
+from collections.abc import Sequence
+
+from qa.export.reference import Reference
+from qa.results import Answer, Relevance
+from qa.terminal_text import clean, clean_line
+
+_SIGNS = re.compile(r"([\\`*_\[\]<>~|#$])")
+
+
+def markdown(references: Sequence[Reference]) -> str:
+    """The references as a numbered list, each with the sentences that prove it."""
+    return "\n".join(map(_item, references))
+
+
+def answer_markdown(answer: Answer, references: Sequence[Reference], coverage: str) -> str:
+    """The answer as a document: the question, what was written, the papers, the coverage."""
+    parts = [f"# {escaped(clean_line(answer.question))}"]
+    if answer.model is not None and answer.coverage.candidates:
+        parts.append(clean(answer.answer))  # without a model it only repeats the evidence
+    if references:
+        parts.append(markdown(references).rstrip("\n"))
+    parts.append(f"*{escaped(coverage)}*")
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """The text with every character that Markdown takes for markup written as itself."""
+    return _SIGNS.sub(r"\\\1", text)
+
+
+def _item(reference: Reference) -> str:
+    paper, entry = reference.paper, reference.entry
+    about = [escaped(", ".join(paper.authors))]
+    about.append(", ".join(filter(None, (escaped(paper.venue or ""), str(paper.year or "")))))
+    about.append(f"<{paper.link}>" if paper.link else "")
+    head = f"{reference.n}. **{escaped(paper.title)}**"
+    if entry and entry.relevance == Relevance.PARTLY:
+        head += " (in part)"
+    lines = [". ".join([head, *filter(None, about)])]
+    # A paragraph of its own below the number, or the quotation would run into the line above.
+    lines += [f"\n    > “{escaped(quote)}”" for quote in reference.quotes]
+    return "\n".join(lines) + "\n"
