@@ -57,7 +57,8 @@ def ask_once(  # noqa: PLR0913 - the options of the command
             _write(answer, papers, form, config.corpus.name)
             if form not in {Format.JSON, Format.MARKDOWN}:
                 display.note(coverage_line(answer))
-        for line in [why, *warning_lines(answer)]:
+        marks = display.marked.numbers if display.marked else {}
+        for line in [why, *warning_lines(answer, marks)]:
             if line:
                 display.note(line)
         if answer.model is None and answer.coverage.candidates:

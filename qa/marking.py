@@ -31,31 +31,38 @@ class MarkedAnswer:
         self._settled = 0  # up to here sentences are complete and have been checked
         self.findings: list[Finding] = []  # in the order of their numbers
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each mark in the text, by what it stands for."""
+        return {finding.detail: n for n, finding in enumerate(self.findings, start=1)}
+
     def feed(self, piece: str) -> None:
         """Show what can be shown with this piece."""
         self._text += self._buffer.feed(piece)
-        boundary = _last_start(self._text)
-        if boundary > self._settled:
-            self._settle(boundary)
-        self._print(len(self._text))
+        ends = _sentence_ends(self._text)
+        if ends and ends[-1] > self._settled:
+            self._settle(ends)
+        # What follows a sentence waits for the next one: a mark may have to go in between.
+        self._print(len(self._text.rstrip()))
 
     def end(self) -> None:
         """Show the rest and end the line."""
         self._text = (self._text + self._buffer.flush()).rstrip()
-        self._settle(len(self._text))
+        self._settle([*_sentence_ends(self._text), len(self._text)])
         self._print(len(self._text))
         self._wrapper.end()
 
-    def _settle(self, boundary: int) -> None:
-        """Mark what is doubtful in the sentences that end before the boundary."""
+    def _settle(self, ends: Sequence[int]) -> None:
+        """Mark the sentences that have ended and in which the check finds fault."""
         for finding in self._check():
             if finding.kind == "unknown_citation":  # has shown as [9?]
                 continue
-            if finding.end <= boundary and not self._known(finding):
-                self._print(max(finding.end, self._printed))
+            end = next((end for end in ends if end >= finding.end), None)
+            if end is not None and not self._known(finding):
+                self._print(end)
                 self.findings.append(finding)
                 self._wrapper.write(f" (!{len(self.findings)})", style="bold yellow")
-        self._settled = boundary
+        self._settled = ends[-1]
 
     def _check(self) -> Sequence[Finding]:
         return check_answer(self._text, self._papers, question=self._question, counts=self._counts)
@@ -69,7 +76,7 @@ class MarkedAnswer:
             self._printed = end
 
 
-def _last_start(text: str) -> int:
-    """Where the last sentence begins, which may still go on; markers belong to what they follow."""
+def _sentence_ends(text: str) -> list[int]:
+    """Where each sentence ends that another one follows; markers belong to what they follow."""
     starts = [s.start for s in split_sentences(text) if not _MARKER_FIRST.match(text, s.start)]
-    return starts[-1] if starts else 0
+    return [len(text[:start].rstrip()) for start in starts[1:]]

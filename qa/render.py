@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePath
 
@@ -173,6 +173,12 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def warning_lines(answer: Answer) -> Sequence[str]:
-    """One line for each warning."""
-    return [f"Warning: {clean(warning.detail)}" for warning in answer.warnings]
+def warning_lines(answer: Answer, marks: Mapping[str, int] | None = None) -> Sequence[str]:
+    """One line for each warning; `marks` gives by detail the number that marks it in the text."""
+    numbers = marks or {}
+    return [
+        f"(!{numbers[warning.detail]}) {clean_line(warning.detail)}"
+        if warning.detail in numbers
+        else f"Warning: {clean_line(warning.detail)}"
+        for warning in answer.warnings
+    ]

@@ -38,8 +38,10 @@ COUNTS = {
     "semicolon.csv": (
         0,
         [
-            "no column for the title among Zusammenfassung;Titel;Jahr "
-            + "(name it: qa rebuild --column title=NAME) @ whole file"
+            (
+                "no column for the title among Zusammenfassung;Titel;Jahr "
+                "(name it: qa rebuild --column title=NAME) @ whole file"
+            ),
         ],
     ),
     "web_of_science.txt": (1, ["no abstract @ line 20"]),

@@ -1,0 +1,67 @@
+import io
+
+import pytest
+from fakes import paper
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from qa.answer import Qualifying
+from qa.events import Piece
+from qa.marking import MarkedAnswer
+from qa.results import Relevance
+
+ABSTRACT = "The method reads 16k tokens. It gains 12% on CIFAR-10."
+PAPERS = tuple(
+    Qualifying(
+        n,
+        paper(n, "The method reads 16k tokens. It gains 12% on CIFAR-10."),
+        Relevance.YES,
+        (1,),
+        1.0,
+    )
+    for n in (1, 2)
+)
+
+
+def shown(answer, size=5):
+    out = Console(file=io.StringIO(), width=10**6, color_system=None)
+    marked = MarkedAnswer(out, Piece(text="", papers=PAPERS, question="q", counts=()))
+    for start in range(0, len(answer), size):
+        marked.feed(answer[start : start + size])
+    marked.end()
+    return out.file.getvalue(), marked
+
+
+def test_faultless_answer_shows_as_it_is():
+    answer = "It reads 16k tokens [1].\n\n- It gains 12% [2].\n"
+    assert shown(answer)[0] == answer
+
+
+def test_citation_that_leads_nowhere_is_marked_in_place():
+    assert shown("It gains 12% [7].")[0].startswith("It gains 12% [7?].")
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_mark_stands_behind_the_sentence_and_its_citation(size):
+    text, marked = shown("It gains 99% [1]. It reads 16k tokens [2].\n\n- It gains 12% [1].", size)
+    assert text == "It gains 99% [1]. (!1) It reads 16k tokens [2].\n\n- It gains 12% [1].\n"
+    assert list(marked.numbers.values()) == [1]
+
+
+def test_last_sentence_is_checked_when_the_answer_ends():
+    assert shown("It gains 99% [1].")[0] == "It gains 99% [1]. (!1)\n"
+
+
+def test_every_mark_has_a_number_of_its_own():
+    text, marked = shown("It gains 99% [1]. It is fast. It reads 17k tokens [2].")
+    assert text.count("(!") == len(marked.numbers) == 3
+
+
+def test_escapes_of_the_model_do_not_reach_the_terminal():
+    assert "\x1b" not in shown("It \x1b[2Jgains 12% [1].")[0]
+
+
+@given(st.text(alphabet="ab 9%[1].\n-", max_size=60), st.integers(1, 9))
+def test_pieces_do_not_change_what_is_shown(answer, size):
+    assert shown(answer, size)[0].split() == shown(answer, 1000)[0].split()
