@@ -11,6 +11,7 @@ from qa.events import Piece
 from qa.sentences import split_sentences
 from qa.wrapping import Wrapper
 
+_GAP = re.compile(r"\s*(?:\n\s*(?:[-*•]|\d{1,3}[.)])\s*)?\Z")  # with the next item's bullet
 _MARKER_FIRST = re.compile(r"\s*[\[【(]")
 
 
@@ -79,4 +80,4 @@ class MarkedAnswer:
 def _sentence_ends(text: str) -> list[int]:
     """Where each sentence ends that another one follows; markers belong to what they follow."""
     starts = [s.start for s in split_sentences(text) if not _MARKER_FIRST.match(text, s.start)]
-    return [len(text[:start].rstrip()) for start in starts[1:]]
+    return [len(_GAP.sub("", text[:start])) for start in starts[1:]]

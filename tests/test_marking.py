@@ -53,6 +53,12 @@ def test_last_sentence_is_checked_when_the_answer_ends():
     assert shown("It gains 99% [1].")[0] == "It gains 99% [1]. (!1)\n"
 
 
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_mark_does_not_slip_into_the_next_list_item(size):
+    text, _ = shown("It gains 12% [1]. It is fast.\n- It gains 12% [1].", size)
+    assert text == "It gains 12% [1]. It is fast. (!1)\n- It gains 12% [1].\n"
+
+
 def test_every_mark_has_a_number_of_its_own():
     text, marked = shown("It gains 99% [1]. It is fast. It reads 17k tokens [2].")
     assert text.count("(!") == len(marked.numbers) == 3
