@@ -44,7 +44,7 @@ class MarkedAnswer:
         if ends and ends[-1] > self._settled:
             self._settle(ends)
         # What follows a sentence waits for the next one: a mark may have to go in between.
-        self._print(len(self._text.rstrip()))
+        self._print(len(_GAP.sub("", self._text)))
 
     def end(self) -> None:
         """Show the rest and end the line."""

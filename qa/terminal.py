@@ -72,7 +72,7 @@ class Display:
         """Show one event of the pipeline."""
         match event:
             case Ranked():
-                self.show(f"Ranked {event.papers:,} papers, reading the best")
+                self.show(f"Ranked {event.papers:,} papers")
             case RoundRead():
                 self.show(reading_line(event.coverage))
                 if self._verbose:
