@@ -68,6 +68,14 @@ def test_escapes_of_the_model_do_not_reach_the_terminal():
     assert "\x1b" not in shown("It \x1b[2Jgains 12% [1].")[0]
 
 
-@given(st.text(alphabet="ab 9%[1].\n-", max_size=60), st.integers(1, 9))
-def test_pieces_do_not_change_what_is_shown(answer, size):
+SENTENCES = ("It gains 12% [1].", "It gains 99% [2].", "It is fast.", "It is [7].", "Both [1][2].")
+
+
+@given(
+    st.lists(st.sampled_from(SENTENCES), min_size=1),
+    st.sampled_from([" ", "\n", "\n\n", "\n- "]),
+    st.integers(1, 9),
+)
+def test_pieces_do_not_change_what_is_shown(sentences, gap, size):
+    answer = gap.join(sentences)
     assert shown(answer, size)[0].split() == shown(answer, 1000)[0].split()
