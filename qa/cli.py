@@ -3,7 +3,9 @@
 Only light modules are imported here: help and completion should come at once.
 """
 
+import errno
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -64,10 +66,28 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from exc
         except BrokenPipeError as exc:
             # whoever read our output has gone; the interpreter must not fail on flushing it
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise typer.Exit(0) from exc
+        except OSError as exc:
+            if exc.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+                raise
+            _drop_output()
+            typer.echo(f"Error: the output could not be written: {exc.strerror}.", err=True)
+            raise typer.Exit(1) from exc
 
     return run
+
+
+def _drop_output() -> None:
+    """Let what is still buffered for stdout go nowhere: it cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tolerate_encodings() -> None:
+    """Print `?` for what the output's encoding does not have, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def configured(corpus: Path | None = None, model: str | None = None) -> Config:
@@ -114,7 +134,7 @@ def ask(
     ] = None,
     max_tokens_total: Annotated[
         int | None,
-        typer.Option("--max-tokens-total", metavar="N", min=1, help="Stop before N tokens."),
+        typer.Option("--max-tokens-total", metavar="N", min=1, help="Stop reading before N tokens."),
     ] = None,
     year: Year = None,
     author: Author = None,
@@ -352,9 +372,11 @@ def evaluate(
 
 def main() -> None:
     """Run `qa`."""
+    _tolerate_encodings()
     app()
 
 
 def ask_main() -> None:
     """Run `ask`, which is `qa ask`."""
+    _tolerate_encodings()
     ask_app()

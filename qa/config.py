@@ -67,9 +67,8 @@ def bundled(name: str) -> Path:
 def _url(name: str, given: str | None) -> str | None:
     if given is None or given.startswith(("http://", "https://")):
         return given
-    raise ConfigError(
-        f"{name} is {given!r}, which is no URL. Write it with its scheme: {name}=http://{given}"
-    )
+    right = "http://localhost:8000" if "://" in given else f"http://{given}"
+    raise ConfigError(f"{name} is {given!r}, which is no web address. Write it like {name}={right}")
 
 
 def _seconds(name: str, given: str | None) -> float | None:

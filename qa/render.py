@@ -24,9 +24,17 @@ WHY = {
 }
 
 
+class PlainConsole(Console):
+    """A console that tells of a closed pipe by the usual exception, instead of exiting with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what `qa.cli` ends quietly."""
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that leaves text as it is: no markup, no guessed colours, no wrapping in a pipe."""
-    plain = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    plain = PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not plain.is_terminal:
         plain.width = PIPE
     return plain

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from chat_server import ChatServer, Hang
@@ -229,3 +230,39 @@ def test_interrupt_ends_with_130_and_breaks_nothing(small, environment):
     assert "Interrupted" in stderr
     environment.setenv("QA_MODEL", "none")
     assert run("ask", QUESTION).returncode == 0
+
+
+def test_corpus_of_one_short_paper_can_be_built_and_asked(environment, qa, tmp_path):
+    (tmp_path / "moss.md").write_text("# A Paper on Moss\n\nWe study moss.\n")
+    done = qa("rebuild", tmp_path / "moss.md")
+    assert done.exit_code == 0, done.output
+    assert "A Paper on Moss" in qa("search", "moss", "--corpus", tmp_path / "moss.md").stdout
+
+
+def test_closed_pipe_is_no_error_for_scripts(small):
+    run("rebuild")
+    command = f"set -o pipefail; {sys.executable} -m qa ask {QUESTION!r} | head -c 1 > /dev/null"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_full_disk_under_the_output_is_one_clear_line(small):
+    run("rebuild")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "qa", "search", "tomato"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_output_in_another_encoding_does_not_fail(small):
+    done = run("search", "tomato", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr

@@ -106,6 +106,8 @@ class Generation:
                 f"The store in {self.folder} should hold {self.manifest.papers} papers and "
                 f"{self.manifest.chunks} vectors, but holds {papers} and {vectors}. {MEND}"
             )
+        if len(self.ids()) != papers:
+            raise StoreDamaged(f"The papers in {self.folder} are garbled. {MEND}")
 
     def nearest(
         self, vector: FloatArray, k: int, *, only: Only | None = None

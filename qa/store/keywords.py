@@ -38,6 +38,8 @@ class Keywords:
         hit = np.zeros(self._size, bool)
         for term, weight in terms.items():
             rows, values = self._postings_of(term)
+            if rows.size and rows.max() >= self._size:
+                raise sqlite3.DatabaseError("the keyword index and the papers disagree")
             scores[rows] += weight * values
             hit[rows] = True
         if only is not None:

@@ -9,9 +9,15 @@ from pathlib import Path
 def sums(folder: Path) -> dict[str, str]:
     """Return the sha256 of each file by its name below the folder.
 
-    Chroma's database is not among them: Chroma writes a line into it at each opening.
+    Chroma's database is not among them: Chroma writes a line into it at each opening. Nor is an
+    index that Chroma has not yet written out, as that of a single vector: its files are stubs.
     """
-    files = [folder / "papers.sqlite", *sorted((folder / "chroma").glob("*/*"))]
+    index = [
+        path
+        for path in sorted((folder / "chroma").glob("*/*"))
+        if (path.parent / "index_metadata.pickle").is_file()
+    ]
+    files = [folder / "papers.sqlite", *index]
     return {path.relative_to(folder).as_posix(): _sum(path) for path in files}
 
 
