@@ -134,7 +134,9 @@ def ask(
     ] = None,
     max_tokens_total: Annotated[
         int | None,
-        typer.Option("--max-tokens-total", metavar="N", min=1, help="Stop reading before N tokens."),
+        typer.Option(
+            "--max-tokens-total", metavar="N", min=1, help="Stop reading before N tokens."
+        ),
     ] = None,
     year: Year = None,
     author: Author = None,
