@@ -273,3 +273,15 @@ def test_objects_are_found_however_they_are_strung_together(text, titles, size):
 def test_papers_in_a_frame_that_is_cut_off_are_read():
     text = '{"meta": {"n": 3}, "results": [' + ",".join(map(paper, range(3)))
     assert [value["title"] for _, value in json_objects([text])] == ["T0", "T1", "T2"]
+
+
+def test_parts_of_a_bibtex_value_are_joined(tmp_path):
+    path = tmp_path / "joined.bib"
+    path.write_text(
+        '@string{j = "Journal"}\n'
+        '@article{a, title = {Moss} # { Two}, abstract = "Blue moss" # " thing.", '
+        'journal = j # " of {X # Y}", year = 2020}\n'
+    )
+    (record,) = read_corpus(path).records()
+    assert (record.title, record.abstract) == ("Moss Two", "Blue moss thing.")
+    assert record.venue == "Journal of X # Y"

@@ -141,11 +141,36 @@ def _resolved(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> list["Fi
     from bibtexparser.library import Library
     from bibtexparser.middlewares import default_parse_stack
 
+    for field in entry.fields:
+        field.value = _joined(str(field.value), strings)
     used = {name.lower() for name in _USED_NAME.findall(entry.raw or "")} & strings.keys()
     library = Library([*(strings[name] for name in sorted(used)), entry])
     for middleware in default_parse_stack():
         library = middleware.transform(library)
     return list(library.entries[0].fields)
+
+
+def _joined(value: str, strings: Mapping[str, "String"]) -> str:
+    """Return a value whose parts are joined by `#` as one; bibtexparser leaves them apart."""
+    parts = [part.strip() for part in _parts(value)]
+    if len(parts) < 2 or not all(parts):
+        return value
+    known = (str(strings[p.lower()].value) if p.lower() in strings else p for p in parts)
+    bare = (p[1:-1] if p[:1] + p[-1:] in {"{}", '""'} else p for p in map(str.strip, known))
+    return "{" + "".join(bare) + "}"
+
+
+def _parts(value: str) -> list[str]:
+    """Return what stands between the `#` signs that are in no braces and no quotation marks."""
+    parts, depth, quoted = [""], 0, False
+    for sign in value:
+        depth += (sign == "{") - (sign == "}")
+        quoted ^= sign == '"' and depth == 0
+        if sign == "#" and depth == 0 and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
 
 
 def _name(text: str) -> str:
