@@ -183,10 +183,13 @@ def open_session(  # noqa: PLR0913 - each is a part of its own
     if refresh:
         take_in(config, corpus, embedder, listener, notice)
     generation = _opened(config, corpus, embedder, listener, notice)
-    if generation.corpus_changed(corpus):
-        notice("The corpus has changed since the store was built. Take it in with: qa rebuild")
-    retriever = Retriever(generation, embedder, filters)
-    return Session(config, generation, retriever, filters, model)
+    try:
+        if generation.corpus_changed(corpus):
+            notice("The corpus has changed since the store was built. Take it in with: qa rebuild")
+        return Session(config, generation, Retriever(generation, embedder, filters), filters, model)
+    except BaseException:
+        generation.close()
+        raise
 
 
 def corpus_of(config: Config, columns: Mapping[str, str] | None = None) -> Corpus:

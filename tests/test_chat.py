@@ -191,7 +191,11 @@ class TestWhatServersDoNotTake:
         assert kinds == ["json_schema", "json_object", None, None]
 
     def test_calls_refused_at_once_degrade_one_step_only(self, server):
-        server.queue(*[Status(400, "json_schema is not supported")] * 3, *[Reply("{}")] * 3)
+        def only_json_object(body):
+            strict = body["response_format"]["type"] == "json_schema"
+            return Status(400, "json_schema is not supported") if strict else "{}"
+
+        server.model = only_json_object
 
         async def ask():
             async with client(server.url) as chat:
