@@ -143,7 +143,7 @@ def score(question: Question, result: Finished, key_of: Callable[[str], str]) ->
         **_measures(question, found, [key_of(id_) for id_ in ranked]),
         read=answer.coverage.read,
         calls=usage.calls,
-        tokens=usage.prompt_tokens + usage.completion_tokens,
+        tokens=usage.total_tokens,
         abstained=answer.outcome != Outcome.ANSWERED,
         seconds=answer.seconds.total,
         missed=tuple(sorted(question.relevant - set(found))),

@@ -77,5 +77,5 @@ class Reading:
     def _next_total(self) -> int:
         """The tokens spent if another round and the answer each cost as much as a round did."""
         rounds = max(1, len(self.rounds))
-        spent = self.usage.prompt_tokens + self.usage.completion_tokens
+        spent = self.usage.total_tokens
         return spent + 2 * spent // rounds

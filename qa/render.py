@@ -171,9 +171,9 @@ def _filter(coverage: Coverage | Scope) -> str:
 
 def _spent(answer: Answer) -> str:
     usage: Spent = answer.usage
-    tokens = usage.prompt_tokens + usage.completion_tokens
     about = "about " if usage.estimated else ""
-    text = f"{answer.model}: {_count(usage.calls, 'call', 'calls')}, {about}{tokens:,} tokens"
+    calls = _count(usage.calls, "call", "calls")
+    text = f"{answer.model}: {calls}, {about}{usage.total_tokens:,} tokens"
     return text + (f", ${usage.cost_usd:.4f}." if usage.cost_usd is not None else ".")
 
 

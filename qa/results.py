@@ -116,6 +116,11 @@ class Spent:
     estimated: bool = False  # the server did not count; tokens are characters / 4
     by_kind: dict[str, dict[str, int]] = field(default_factory=dict)  # judge, write
 
+    @property
+    def total_tokens(self) -> int:
+        """Tokens sent and received."""
+        return self.prompt_tokens + self.completion_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Seconds:

@@ -36,7 +36,6 @@ class Claim:
     end: int
     form: Form
     cites: frozenset[int]
-    closes_block: bool  # the last one of its paragraph or item
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def _claims(
         own = [c for c, owner in zip(inside, owners, strict=True) if owner == index]
         start, end = min([span[0], *(c.start for c in own)]), max([span[1], *(c.end for c in own)])
         cites = frozenset[int]().union(*(c.numbers for c in own))
-        yield Claim(answer[start:end], start, end, block.form, cites, index == len(spans) - 1)
+        yield Claim(answer[start:end], start, end, block.form, cites)
 
 
 def _spans(masked: str, block: _Block) -> list[tuple[int, int]]:

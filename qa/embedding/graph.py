@@ -15,7 +15,6 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 from qa.embedding.embedder import FloatArray
 
 WIDTH, LAYERS, HEADS = 384, 6, 12
-POSITIONS = 512  # word pieces that a text may have
 EPSILON = 1e-12  # of the layer normalisations
 MICROSOFT = "com.microsoft"
 
