@@ -10,18 +10,18 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from our_program import OurProgram
 
 from qa.config import Config
+from qa.library import open_library
 from qa.progress import nobody
 from qa.reading import Reading
 from qa.results import Relevance, Verdict
 from qa.retrieval import Retriever
-from qa.session import open_session
 
 TAKEN_AS_RELEVANT = 10  # in place of a judge: the papers that the first ranking puts first
 
@@ -30,8 +30,8 @@ TAKEN_AS_RELEVANT = 10  # in place of a judge: the papers that the first ranking
 def open_retriever(program: OurProgram) -> Iterator[Retriever]:
     """Open the program's store for ranking, without a chat model."""
     config = Config.from_env(program.environment())
-    with closing(open_session(config, nobody, print, chat=False)) as session:
-        yield session.retriever
+    with open_library(config, nobody, print, chat=False) as library:
+        yield library.retriever()
 
 
 def rounds(retriever: Retriever, question: str, count: int) -> Iterator[float]:

@@ -1,8 +1,6 @@
 """The commands `ask` and `qa search`: put a question, show what comes, say how it ended."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 
 import typer
@@ -10,6 +8,7 @@ import typer
 from qa.config import Config
 from qa.export.formats import Format, written
 from qa.filters import Filters
+from qa.library import HOW_TO_WRITE, open_library
 from qa.papers import Paper
 from qa.reading import Limits
 from qa.render import (
@@ -23,7 +22,6 @@ from qa.render import (
     warning_lines,
 )
 from qa.results import Answer, Outcome, Stopped
-from qa.session import HOW_TO_WRITE, open_session
 from qa.terminal import Display
 
 UNANSWERED = 3
@@ -44,12 +42,12 @@ def ask_once(  # noqa: PLR0913 - the options of the command
 ) -> int:
     """Answer the question on stdout; returns the exit code."""
     with Display(stream=form is None, verbose=verbose) as display:
-        opened = open_session(config, display.work, display.note, filters=filters, refresh=refresh)
-        with closing(opened) as session:
-            finished = asyncio.run(session.ask(question, limits, display.event, cached=cached))
-            answer = finished.answer
-            papers = session.papers_of(answer.papers) if form else []
-            why = "" if answer.coverage.candidates else session.why_none()
+        with open_library(config, display.work, display.note, refresh=refresh) as library:
+            answer = library.ask(
+                question, limits=limits, filters=filters, cached=cached, on_event=display.event
+            )
+            papers = library.papers_of(answer.papers) if form else []
+            why = "" if answer.coverage.candidates else library.why_none(filters)
         display.clear()
         if form is None:
             _show(answer, display)
@@ -102,18 +100,19 @@ def search_once(
 ) -> int:
     """Print the ranking for the question; returns the exit code."""
     with Display(stream=False, verbose=False) as display:
-        opened = open_session(config, display.work, display.note, filters=filters, chat=False)
-        with closing(opened) as session:
-            papers, scope = session.search(question, limit), session.retriever.scope
-            why = "" if papers else session.why_none()
+        with open_library(config, display.work, display.note, chat=False) as library:
+            found = library.search(question, limit=limit, filters=filters)
+            why = "" if found.papers else library.why_none(filters)
         display.clear()
         if as_json:
-            rows = [asdict(entry) for entry in papers]
+            rows = [asdict(entry) for entry in found.papers]
             for row in rows:
                 row["source"] = source_name(config.corpus.name, row["source"])
-            typer.echo(dump({"question": question, **asdict(scope), "papers": rows}))
+            typer.echo(dump({"question": question, **asdict(found.scope), "papers": rows}))
         else:
-            show_ranked(display.out, question, papers)
+            show_ranked(display.out, question, found.papers)
         if filters:
-            display.note(f"Ranked {candidates_text(scope)} of {scope.corpus:,}. {why}".rstrip())
-    return 0 if papers else UNANSWERED
+            display.note(
+                f"Ranked {candidates_text(found.scope)} of {found.scope.corpus:,}. {why}".rstrip()
+            )
+    return 0 if found.papers else UNANSWERED

@@ -1,7 +1,6 @@
 """The command `qa papers`: the papers of a corpus, listed or written for other programs."""
 
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import asdict
 
 import typer
@@ -12,10 +11,10 @@ from qa.config import Config
 from qa.export.formats import Format, written
 from qa.export.reference import references
 from qa.filters import Filters
+from qa.library import open_library
 from qa.papers import Paper
 from qa.render import candidates_text, dump, source_name
 from qa.results import Scope
-from qa.session import open_session
 from qa.terminal import Display
 from qa.terminal_text import clean_line
 
@@ -25,10 +24,9 @@ NONE_PASSES = 3
 def list_papers(config: Config, filters: Filters, form: Format | None) -> int:
     """Print the papers that pass the filters; returns the exit code."""
     with Display(stream=False, verbose=False) as display:
-        opened = open_session(config, display.work, display.note, filters=filters, chat=False)
-        with closing(opened) as session:
-            papers, scope = session.all_papers(), session.retriever.scope
-            why = "" if papers else session.why_none()
+        with open_library(config, display.work, display.note, chat=False) as library:
+            papers, scope = library.papers(filters), library.retriever(filters).scope
+            why = "" if papers else library.why_none(filters)
         display.clear()
         if form == Format.JSON:
             typer.echo(_document(papers, scope, config.corpus.name))

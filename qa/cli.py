@@ -9,13 +9,12 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from qa.config import Config
+from qa.config import configured
 from qa.errors import QAError, UsageError
 from qa.options import (
     AsJson,
@@ -88,14 +87,6 @@ def _tolerate_encodings() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def configured(corpus: Path | None = None, model: str | None = None) -> Config:
-    """The settings of the environment, with what the command line puts in their place."""
-    config = Config.from_env(os.environ)
-    if corpus is not None:
-        config = replace(config, corpus=corpus.expanduser())
-    return config if model is None else replace(config, model=model)
 
 
 def question_of(words: list[str]) -> str:

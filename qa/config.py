@@ -1,7 +1,8 @@
 """The settings of one run; the only place that reads the environment."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import platformdirs
@@ -55,6 +56,16 @@ class Config:
             chroma_token=value("QA_CHROMA_TOKEN"),
             timeout=_seconds("QA_TIMEOUT", value("QA_TIMEOUT")),
         )
+
+
+def configured(
+    corpus: Path | str | None = None, model: str | None = None, config: Config | None = None
+) -> Config:
+    """The settings given, or else the environment's, with corpus and model put in their place."""
+    config = config or Config.from_env(os.environ)
+    if corpus is not None:
+        config = replace(config, corpus=Path(corpus).expanduser())
+    return config if model is None else replace(config, model=model)
 
 
 def bundled(name: str) -> Path:

@@ -22,15 +22,17 @@ class Filters:
     authors: tuple[str, ...] = ()
     venues: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()  # of a file's name, below the corpus folder's
+    ids: tuple[str, ...] = ()  # of papers; these are given whole
+    ids_are: str = "papers given by id"  # in words
 
     @classmethod
     def parse(
         cls,
         *,
-        years: Sequence[str],
-        authors: Sequence[str],
-        venues: Sequence[str],
-        sources: Sequence[str],
+        years: Sequence[str] = (),
+        authors: Sequence[str] = (),
+        venues: Sequence[str] = (),
+        sources: Sequence[str] = (),
     ) -> "Filters":
         """The filters as the command line gives them; raises UsageError."""
         return cls(
@@ -41,7 +43,7 @@ class Filters:
         )
 
     def __bool__(self) -> bool:
-        return bool(self.years or self.authors or self.venues or self.sources)
+        return bool(self.years or self.authors or self.venues or self.sources or self.ids)
 
     def kinds(self) -> dict[str, "Filters"]:
         """For each kind that is given, what every paper passes that has such a thing at all."""
@@ -60,7 +62,8 @@ class Filters:
             "venue": self.venues,
             "source": self.sources,
         }
-        return ", ".join(f"{kind} {' or '.join(of)}" for kind, of in kinds.items() if of)
+        told = [f"{kind} {' or '.join(of)}" for kind, of in kinds.items() if of]
+        return ", ".join([self.ids_are, *told] if self.ids else told)
 
 
 EVERYTHING = Filters()

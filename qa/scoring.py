@@ -1,7 +1,5 @@
 """The command `qa eval`: ask every question of a file and print how good the answers are."""
 
-import asyncio
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,10 @@ from qa.evaluate import (
     summary,
 )
 from qa.events import Finished
+from qa.library import Library, open_library, run
 from qa.papers import title_key
 from qa.progress import Progress
-from qa.reading import Limits
 from qa.render import dump
-from qa.session import Session, open_session
 from qa.terminal import Display
 
 SHARES = ("recall", "precision", "f1", "map", "abstained")
@@ -46,14 +43,14 @@ def score_file(  # noqa: PLR0913 - the options of the command
     questions = load_questions(file)
     earlier = load_result(compare) if compare else None
     with Display(stream=False, verbose=False) as display:
-        with closing(open_session(config, display.work, display.note)) as session:
-            titles = {paper.id: title_key(paper.title) for paper in session.all_papers()}
+        with open_library(config, display.work, display.note) as library:
+            titles = {paper.id: title_key(paper.title) for paper in library.papers()}
             check_labels(questions, titles.values())
             scores = [
                 score(question, result, titles.__getitem__)
-                for question, result in _results(session, questions, display, gold=gold, flip=flip)
+                for question, result in _results(library, questions, display, gold=gold, flip=flip)
             ]
-            model = session.model
+            model = library.model
             judge = "none" if model is None else "model"
             if gold:
                 judge = f"gold, {flip:.0%} flipped" if flip else "gold"
@@ -68,7 +65,7 @@ def score_file(  # noqa: PLR0913 - the options of the command
 
 
 def _results(
-    session: Session,
+    library: Library,
     questions: list[Question],
     display: Display,
     *,
@@ -79,14 +76,14 @@ def _results(
     for number, question in enumerate(questions, start=1):
         display.work(Progress("answering", number, len(questions), "questions"))
         judge = GoldJudge(question, flip=flip) if gold else None
-        results.append((question, asyncio.run(_answer(session, question.question, judge))))
+        results.append((question, run(_answer(library, question.question, judge))))
     return results
 
 
-async def _answer(session: Session, question: str, judge: GoldJudge | None) -> Finished:
+async def _answer(library: Library, question: str, judge: GoldJudge | None) -> Finished:
     if judge is None:
-        return await session.ask(question, Limits())
-    return await session.judged_by(judge, question, Limits())
+        return await library.answered(question)
+    return await library.judged_by(judge, question)
 
 
 def _print(out: Console, scores: list[Score], settings: str) -> None:

@@ -1,7 +1,6 @@
 """The commands that keep a corpus in shape: rebuild, show, status and cache."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 
 import typer
@@ -10,19 +9,11 @@ from rich.text import Text
 from qa.chat import DEFAULT_MODEL
 from qa.config import Config
 from qa.errors import UsageError
+from qa.library import open_library, verdicts_path
 from qa.papers import Paper
 from qa.progress import nobody
+from qa.rebuilding import built_line, corpus_of, embedder_of, open_store, rebuild_store, server_of
 from qa.render import console, dump, print_hanging, source_name
-from qa.session import (
-    built_line,
-    corpus_of,
-    embedder_of,
-    open_session,
-    open_store,
-    rebuild_store,
-    server_of,
-    verdicts_path,
-)
 from qa.store import SkippedEntries, StoreStatus, store_status
 from qa.terminal import Display
 from qa.terminal_text import clean, clean_line
@@ -63,8 +54,8 @@ def _column(text: str) -> tuple[str, str]:
 def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
     """Print one paper, by its id or an unambiguous start of it."""
     with Display(stream=False, verbose=False) as display:
-        with closing(open_session(config, display.work, display.note, chat=False)) as session:
-            paper = _one(session.papers_with(wanted), wanted)
+        with open_library(config, display.work, display.note, chat=False) as library:
+            paper = _one(library.papers_with(wanted), wanted)
         display.clear()
         if as_json:
             document = asdict(paper) | {"sentences": [asdict(s) for s in paper.sentences]}

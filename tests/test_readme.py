@@ -1,8 +1,11 @@
 """The README is true: its commands exist, its outputs are the program's, its tables complete."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,24 @@ def test_figures_of_the_readme_are_measured(seeds, qa, marker, words):
     assert shown.startswith(f"$ qa eval tests/seed_questions.jsonl {words}\n")
     done = qa("eval", "tests/seed_questions.jsonl", *words.split())
     assert squeezed(shown.partition("\n")[2]) == squeezed(done.stdout)
+
+
+def python_blocks():
+    """Every Python block, with the output that follows it, if any."""
+    pattern = r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?"
+    return re.findall(pattern, README, re.DOTALL)
+
+
+@pytest.mark.parametrize(("code", "output"), python_blocks())
+def test_every_python_block_runs_and_prints_what_follows_it(environment, code, output):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    if output:
+        assert squeezed(done.stdout) == squeezed(output)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -179,6 +180,10 @@ class Generation:
 
     def mean_vector(self) -> FloatArray:
         """Return the mean of the papers' vectors (d,), of an even sample where there are many."""
+        return self._mean_vector
+
+    @cached_property
+    def _mean_vector(self) -> FloatArray:
         ids = self.ids()
         sample = ids[:: -(-len(ids) // _SAMPLE)]
         rows = np.stack([vectors[0] for vectors in self.vectors(sample).values()])

@@ -36,9 +36,11 @@ def select(db: sqlite3.Connection, filters: Filters, corpus: str) -> Selection:
     for column, test in wanted.items():
         db.create_function(f"wanted_{column}", 1, test, deterministic=True)
     conditions = " AND ".join(_conditions(filters)) or "1"
-    years = [year for span in filters.years for year in span]
+    values: list[int | str] = [year for span in filters.years for year in span]
+    if filters.ids:
+        values.append(json.dumps(filters.ids))
     query = f"SELECT n, id FROM papers WHERE {conditions} ORDER BY n"
-    papers = db.execute(query, years).fetchall()
+    papers = db.execute(query, values).fetchall()
     chosen = {n for n, _ in papers}
     chunks = db.execute("SELECT n, id FROM chunks")
     return Selection(
@@ -51,6 +53,8 @@ def select(db: sqlite3.Connection, filters: Filters, corpus: str) -> Selection:
 def _conditions(filters: Filters) -> Iterator[str]:
     if filters.years:
         yield "(" + " OR ".join("year BETWEEN ? AND ?" for _ in filters.years) + ")"
+    if filters.ids:
+        yield "id IN (SELECT value FROM json_each(?))"
     kinds = {"authors": filters.authors, "venue": filters.venues, "sources": filters.sources}
     yield from (f"wanted_{column}({column})" for column, parts in kinds.items() if parts)
 

@@ -1,0 +1,160 @@
+"""The Python API: the same answers, events and errors as the commands, sync and async."""
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import pytest
+from chat_server import ChatServer
+from scripted_model import LabelModel
+
+import qa as package
+from qa.config import configured
+
+BACKPROP = "which papers train without backprop?"
+
+
+@pytest.fixture
+def asked(environment, small_corpus):
+    environment.setenv("QA_CORPUS", str(small_corpus))
+    return small_corpus
+
+
+def test_ask_gives_the_document_that_the_command_prints(seeds, qa):
+    printed = json.loads(qa("ask", BACKPROP, "--json").stdout)
+    answer = package.ask(BACKPROP)
+    assert [paper.id for paper in answer.papers] == [paper["id"] for paper in printed["papers"]]
+    assert answer.answer == printed["answer"]
+    assert answer.outcome == printed["outcome"]
+
+
+def test_ask_builds_the_store_of_a_new_corpus_and_says_so(environment, small_corpus):
+    notices, stages = [], []
+    answer = package.ask(
+        "how much do balcony tomatoes yield?",
+        corpus=small_corpus,
+        on_notice=notices.append,
+        on_progress=stages.append,
+    )
+    assert answer.papers[0].title == "Growing Tomatoes on Balconies"
+    assert notices[0].startswith("Building the vector store")
+    assert {type(stage) for stage in stages} == {package.Progress}
+
+
+def test_notices_are_logged_where_nobody_listens(asked, caplog):
+    with caplog.at_level(logging.WARNING, logger="qa"):
+        package.rebuild()
+        (asked / "more.txt").write_text("", encoding="utf-8")
+        package.search("tomatoes")
+    assert "The corpus has changed" in caplog.text
+
+
+def test_async_functions_give_the_same(asked):
+    async def everything():
+        report = await package.arebuild()
+        found = await package.asearch("sourdough")
+        answer = await package.aask("how is sourdough fermented?")
+        return report, found, answer
+
+    report, found, answer = asyncio.run(everything())
+    assert report.papers == 3
+    assert found == package.search("sourdough")
+    assert answer.papers == package.ask("how is sourdough fermented?").papers
+
+
+def test_sync_functions_work_where_an_event_loop_runs(asked):
+    async def notebook_cell():
+        return package.ask("how is sourdough fermented?")
+
+    assert asyncio.run(notebook_cell()).papers
+
+
+def test_events_are_those_of_the_command(seeds):
+    heard = []
+    with ChatServer(model=LabelModel()) as server:
+        seeds.setenv("OPENAI_BASE_URL", server.url)
+        with package.open_corpus() as library:
+            answer = library.ask(BACKPROP, on_event=heard.append)
+    assert isinstance(heard[0], package.Ranked)
+    rounds = [event for event in heard if isinstance(event, package.RoundRead)]
+    assert [event.coverage.rounds for event in rounds] == list(range(1, len(rounds) + 1))
+    pieces = [event.text for event in heard if isinstance(event, package.Piece)]
+    assert "".join(pieces).strip() == answer.answer
+
+
+def test_a_cancelled_question_calls_the_model_no_more(asked):
+    arrived, release = threading.Event(), threading.Event()
+
+    def holding(_):
+        arrived.set()
+        assert release.wait(30)
+        return "{}"
+
+    async def cancelled_at_the_first_call(library):
+        task = asyncio.create_task(library.aask("how is sourdough fermented?"))
+        await asyncio.to_thread(arrived.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        release.set()
+        assert asyncio.all_tasks() == {asyncio.current_task()}  # nothing works on behind our back
+
+    with ChatServer(model=holding) as server:
+        with package.open_corpus(model="m", config=_config(server.url)) as library:
+            asyncio.run(cancelled_at_the_first_call(library))
+            known = len(server.requests)
+            assert library.search("sourdough").papers  # and the library still serves
+        assert len(server.requests) == known
+
+
+def _config(url):
+    return replace(configured(), base_url=url)
+
+
+def test_ten_questions_at_once_are_answered_as_one_by_one(seeds):
+    questions = [
+        BACKPROP,
+        "which papers estimate depth from a single image?",
+        "how does the forward-forward algorithm work?",
+        "what is the weather like on Mars?",
+    ]
+
+    async def together(library):
+        return await asyncio.gather(*(library.aask(text) for text in (questions * 3)[:10]))
+
+    with package.open_corpus() as library:
+        alone = [library.ask(text) for text in questions]
+        for one, answer in zip((alone * 3)[:10], asyncio.run(together(library)), strict=True):
+            assert (answer.papers, answer.answer) == (one.papers, one.answer)
+
+
+def test_errors_are_those_of_the_command(environment, tmp_path):
+    with pytest.raises(package.QAError, match="nowhere"):
+        package.ask("anything?", corpus=tmp_path / "nowhere")
+
+
+def test_columns_of_a_table_can_be_named(environment, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("Name,Text\nOn Tides,Tides rise and fall twice a day.\n", encoding="utf-8")
+    report = package.rebuild(table, columns={"title": "Name", "abstract": "Text"})
+    assert report.papers == 1
+
+
+def test_every_public_name_is_there():
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = package.nonsense
+
+
+def test_importing_the_package_loads_none_of_its_modules():
+    script = "import sys; import qa; print([name for name in sys.modules if name[:3] == 'qa.'])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
