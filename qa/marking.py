@@ -12,6 +12,7 @@ from qa.sentences import split_sentences
 from qa.wrapping import Wrapper
 
 _GAP = re.compile(r"\s*(?:\n\s*(?:[-*•]|\d{1,3}[.)])\s*)?\Z")  # with the next item's bullet
+_LONGEST_GAP = 80  # characters
 _MARKER_FIRST = re.compile(r"\s*[\[【(]")
 
 
@@ -40,16 +41,16 @@ class MarkedAnswer:
     def feed(self, piece: str) -> None:
         """Show what can be shown with this piece."""
         self._text += self._buffer.feed(piece)
-        ends = _sentence_ends(self._text)
-        if ends and ends[-1] > self._settled:
+        ends = _sentence_ends(self._text, since=self._settled)
+        if ends:
             self._settle(ends)
         # What follows a sentence waits for the next one: a mark may have to go in between.
-        self._print(len(_GAP.sub("", self._text)))
+        self._print(_without_gap(self._text, len(self._text)))
 
     def end(self) -> None:
         """Show the rest and end the line."""
         self._text = (self._text + self._buffer.flush()).rstrip()
-        self._settle([*_sentence_ends(self._text), len(self._text)])
+        self._settle([*_sentence_ends(self._text, since=self._settled), len(self._text)])
         self._print(len(self._text))
         self._wrapper.end()
 
@@ -77,7 +78,18 @@ class MarkedAnswer:
             self._printed = end
 
 
-def _sentence_ends(text: str) -> list[int]:
-    """Where each sentence ends that another one follows; markers belong to what they follow."""
-    starts = [s.start for s in split_sentences(text) if not _MARKER_FIRST.match(text, s.start)]
-    return [len(_GAP.sub("", text[:start])) for start in starts[1:]]
+def _sentence_ends(text: str, *, since: int) -> list[int]:
+    """Where sentences end that others follow, after `since`, where the last known one ended.
+
+    Markers belong to what they follow.
+    """
+    starts = [since + sentence.start for sentence in split_sentences(text[since:])]
+    starts = [start for start in starts if not _MARKER_FIRST.match(text, start)]
+    ends = (_without_gap(text, start) for start in starts[1:])
+    return [end for end in ends if end > since]
+
+
+def _without_gap(text: str, end: int) -> int:
+    """Where the text up to `end` ends if what stands between two sentences is left off."""
+    gap = _GAP.search(text, max(0, end - _LONGEST_GAP), end)
+    return gap.start() if gap else end

@@ -11,8 +11,8 @@ from qa.check.quantities import find_quantities
 from qa.check.quantity import Quantity, Sort
 from qa.check.quotations import find_quotations, stands_in
 from qa.check.stated import stated_in
-from qa.check.titles import NamedTitle, bears, find_named_titles, is_known, nearest_title
-from qa.citations import cut_off_marker, find_citations
+from qa.check.titles import NamedTitle, bearers, find_named_titles, nearest_title
+from qa.citations import Citation, cut_off_marker, find_citations
 
 _UNIT_OF_ONE = re.compile(r"\b(?:only|just|exactly|needs?|requires?|takes?|after|within)\s+\Z")
 _PAPER_NUMBER = re.compile(r"\b(?:papers?|abstracts?|number)\s+#?\Z", re.IGNORECASE)
@@ -36,6 +36,8 @@ class _Answer:
 
     text: str
     claims: tuple[Claim, ...]
+    citations: tuple[Citation, ...]
+    titles: tuple[tuple[int, str], ...]
     papers: Mapping[int, tuple[str, str]]
     question: str
     is_title: Callable[[str], bool] | None
@@ -73,14 +75,23 @@ def check_answer(
     of the corpus has that title; `counts` are numbers of papers that it may name, such as how many
     were read.
     """
-    checked = _Answer(answer, find_claims(answer), papers, question, is_title, frozenset(counts))
+    checked = _Answer(
+        answer,
+        find_claims(answer),
+        tuple(find_citations(answer)),
+        tuple((n, title) for n, (title, _) in papers.items()),
+        papers,
+        question,
+        is_title,
+        frozenset(counts),
+    )
     checks = (_citations, _uncited, _numbers, _counts, _quotations, _titles, _links)
     findings = (finding for check in checks for finding in check(checked))
     return tuple(sorted(findings, key=lambda finding: (finding.start, finding.end, finding.kind)))
 
 
 def _citations(answer: _Answer) -> Iterator[Finding]:
-    for citation in find_citations(answer.text):
+    for citation in answer.citations:
         for reference in citation.references:
             if not reference.known(answer.papers):
                 start, end = reference.start, reference.end
@@ -123,7 +134,7 @@ def _quantities(answer: _Answer) -> Iterator[tuple[Claim, Quantity]]:
 
 def _blanked(answer: _Answer) -> str:
     """Return the answer without markers and without the listed papers' titles, at full length."""
-    spans = [(citation.start, citation.end) for citation in find_citations(answer.text)]
+    spans = [(citation.start, citation.end) for citation in answer.citations]
     for title, _ in answer.papers.values():
         if find_quantities(title):
             words = r"\W{1,3}".join(re.escape(word) for word in re.findall(r"\w+", title))
@@ -194,7 +205,7 @@ def _quotations(answer: _Answer) -> Iterator[Finding]:
 
 
 def _is_title(answer: _Answer, text: str) -> bool:
-    return is_known(text, [title for title, _ in answer.papers.values()], answer.is_title)
+    return bool(bearers(text, answer.titles) or (answer.is_title and answer.is_title(text)))
 
 
 def _titles(answer: _Answer) -> Iterator[Finding]:
@@ -216,13 +227,13 @@ def _titles(answer: _Answer) -> Iterator[Finding]:
 
 def _wrong_title(answer: _Answer, named: NamedTitle) -> Iterator[Finding]:
     """Find a title whose marker leads to another paper."""
-    bearers = {n for n, (title, _) in answer.papers.items() if bears(title, named.text)}
-    marker = next((c for c in find_citations(answer.text) if c.end > named.end), None)
-    if not named.marked or not bearers or marker is None or bearers & marker.numbers:
+    right = bearers(named.text, answer.titles)
+    marker = next((c for c in answer.citations if c.end > named.end), None)
+    if not named.marked or not right or marker is None or right & marker.numbers:
         return
     if any(stands_in(named.text, answer.source(n)) for n in marker.numbers & set(answer.papers)):
         return
-    detail = f"{_short(named.text)} is {answer.named(bearers)}."
+    detail = f"{_short(named.text)} is {answer.named(right)}."
     yield Finding("wrong_title", detail, named.start, named.end)
 
 

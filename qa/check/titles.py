@@ -2,7 +2,7 @@
 # ruff: noqa: RUF001 (quotation marks of many kinds are the matter here)
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -99,6 +99,7 @@ def nearest_title(text: str, titles: Iterable[str]) -> str | None:
     return found
 
 
-def is_known(text: str, titles: Iterable[str], is_title: Callable[[str], bool] | None) -> bool:
-    """Tell whether a text is one of the titles, or what the corpus knows as one."""
-    return any(bears(title, text) for title in titles) or bool(is_title and is_title(text))
+@lru_cache(maxsize=4096)  # while an answer is written, its beginning is checked again and again
+def bearers(text: str, titles: tuple[tuple[int, str], ...]) -> frozenset[int]:
+    """Return the numbers of the papers whose title a text is."""
+    return frozenset(n for n, title in titles if bears(title, text))
