@@ -5,7 +5,7 @@ replies is untrusted: only a known key with a known relevance and existing sente
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,32 +14,12 @@ from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatRefused
 from qa.papers import Paper
 from qa.prompts import Prompt
 from qa.results import Relevance, Verdict
+from qa.verdict_schema import SCHEMA, exact_schema
 from qa.wire import as_material
 
 BATCH = 5  # papers a call: small enough to judge each with care, and a round's calls run at once
 ATTEMPTS = 2  # a paper without a usable verdict is asked about once more
 PARALLEL = 8  # calls at a time: what public endpoints and a laptop's server both bear
-
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "papers": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "key": {"type": "string"},
-                    "relevance": {"type": "string", "enum": ["yes", "partly", "no"]},
-                    "sentences": {"type": "array", "items": {"type": "integer"}},
-                },
-                "required": ["key", "relevance", "sentences"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["papers"],
-    "additionalProperties": False,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +53,26 @@ class VerdictCache(Protocol):
 
 
 class ModelJudge:
-    """A judge that asks a chat model, several batches side by side."""
+    """A judge that asks a chat model, several batches side by side.
 
-    def __init__(
-        self, chat: Chat, system: Prompt, user: Prompt, cache: VerdictCache | None = None
+    `one_by_one` is for small models whose server knows the whole of JSON Schema: a call for each
+    paper, under a schema that leaves only the verdict open. `heard` is told while papers are judged
+    how many are, and of how many.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a part of its own
+        self,
+        chat: Chat,
+        system: Prompt,
+        user: Prompt,
+        cache: VerdictCache | None = None,
+        *,
+        one_by_one: bool = False,
+        heard: Callable[[int, int], None] = lambda _, __: None,
     ) -> None:
         self._chat = chat
+        self._heard = heard
+        self._one_by_one = one_by_one
         self._system = system
         self._user = user
         self._cache = cache
@@ -88,8 +82,18 @@ class ModelJudge:
         known = self._cache.get(question, papers) if self._cache else {}
         rest = [paper for paper in papers if paper.id not in known]
         slots = asyncio.Semaphore(PARALLEL)
-        batches = [rest[i : i + BATCH] for i in range(0, len(rest), BATCH)]
-        parts = await asyncio.gather(*(self._batch(question, batch, slots) for batch in batches))
+        size = 1 if self._one_by_one else BATCH
+        batches = [rest[i : i + size] for i in range(0, len(rest), size)]
+        done = len(known)
+
+        async def judged(batch: Sequence[Paper]) -> Judged:
+            nonlocal done
+            part = await self._batch(question, batch, slots)
+            done += len(batch)
+            self._heard(done, len(papers))
+            return part
+
+        parts = await asyncio.gather(*map(judged, batches))
         found = known | {v.paper_id: v for part in parts for v in part.verdicts}
         return Judged(
             tuple(found.get(paper.id, Verdict(paper.id, None)) for paper in papers),
@@ -131,7 +135,8 @@ class ModelJudge:
         messages = [Message("system", self._system.text), Message("user", user)]
         try:
             async with slots:
-                reply = await self._chat.complete(messages, schema=SCHEMA)
+                schema = exact_schema(keys) if self._one_by_one else SCHEMA
+                reply = await self._chat.complete(messages, schema=schema)
         except ChatContextTooLong:
             return await self._halves(question, papers, slots)
         except (ChatBadReply, ChatRefused):

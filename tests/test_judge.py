@@ -43,6 +43,17 @@ def test_every_paper_gets_its_verdict_in_the_order_asked():
     assert judged.usage.calls == 12 // BATCH + 1
 
 
+def test_progress_within_a_round_is_told():
+    system, user = load_prompt("judge.system", None), load_prompt("judge.user", None)
+    heard = []
+    judge = ModelJudge(
+        QueuedChat(all_yes), system, user, one_by_one=True, heard=lambda *told: heard.append(told)
+    )
+    judged = asyncio.run(judge.judge(QUESTION, papers(3)))
+    assert heard == [(1, 3), (2, 3), (3, 3)]
+    assert judged.usage.calls == 3
+
+
 def test_paper_missing_from_the_reply_is_asked_about_once_more():
     chat = QueuedChat(reply_for({"P1": ("yes", [1]), "P3": ("no", [])}), all_yes)
     judged = run(chat)
