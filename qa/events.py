@@ -87,6 +87,22 @@ class Ranked(Event):
     """Progress: the corpus was ranked."""
 
     papers: int  # that pass the filter
+    search: Search
+    seconds: float
+
+
+class Scored(Event):
+    """Progress: the corpus was ranked by scores alone, which decide where no verdict does."""
+
+    search: Search
+    papers: tuple[Paper, ...]  # the leading ones, before and after blind feedback
+
+
+class Judging(Event):
+    """Progress: of the papers of a round, some are judged; on a laptop a round takes a minute."""
+
+    done: int
+    of: int
 
 
 class RoundRead(Event):
@@ -96,6 +112,23 @@ class RoundRead(Event):
     search: Search
     papers: tuple[Paper, ...]
     judged: Judged
+    seconds: float
+
+
+class Learned(Event):
+    """Progress: the question has moved by what verdicts taught, and was ranked again."""
+
+    before: Search
+    search: Search
+    upcoming: int  # papers to be read next
+    seconds: float
+
+
+class ReadingOver(Event):
+    """Progress: nothing more is read; the answer is made from what was."""
+
+    stopped: Stopped
+    coverage: Coverage
 
 
 class Piece(Event):

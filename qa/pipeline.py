@@ -20,10 +20,13 @@ from qa.events import (
     Clock,
     Decided,
     Finished,
+    Learned,
     Piece,
     Ranked,
+    ReadingOver,
     ReadOn,
     RoundRead,
+    Scored,
     State,
     Written,
 )
@@ -34,6 +37,8 @@ from qa.reading import Limits, Reading
 from qa.results import Scope, Stopped, Warned
 from qa.retrieval import Search
 from qa.terminal_text import clean
+
+LEADING = 10  # papers named where scores alone decide
 
 
 class Pipeline(Workflow):
@@ -51,14 +56,21 @@ class Pipeline(Workflow):
         if isinstance(ev, Asked):
             ranked = self._retriever.first if self._parts.judge else self._retriever.alone
             search = ranked(ev.question)
-            state = State(ev.limits, search, Reading(), Clock())
-            ctx.write_event_to_stream(Ranked(papers=self._retriever.scope.candidates))
+            state = State(ev.limits, search, Reading(), Clock(began))
         else:
             search = self._retriever.again(ev.state.search, ev.state.reading)
             state = replace(ev.state, search=search)
-        clock = replace(state.clock, rank=state.clock.rank + time.perf_counter() - began)
-        state = replace(state, clock=clock)
+        seconds = time.perf_counter() - began
+        state = replace(state, clock=replace(state.clock, rank=state.clock.rank + seconds))
         papers, stopped = self._next(search, state.reading, state.limits)
+        if isinstance(ev, Asked):
+            count = self._retriever.scope.candidates
+            ctx.write_event_to_stream(Ranked(papers=count, search=search, seconds=seconds))
+        else:
+            before, upcoming = ev.state.search, len(papers)
+            ctx.write_event_to_stream(
+                Learned(before=before, search=search, upcoming=upcoming, seconds=seconds)
+            )
         if stopped:
             return Decided(state=state, stopped=stopped)
         return Batch(state=state, papers=papers)
@@ -89,11 +101,17 @@ class Pipeline(Workflow):
         judge: Judge = self._parts.judge  # type: ignore[assignment] # a batch is made for a judge
         judged = await judge.judge(ev.state.search.question, ev.papers)
         reading = ev.state.reading.after(judged)
-        clock = replace(ev.state.clock, judge=ev.state.clock.judge + time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        clock = replace(ev.state.clock, judge=ev.state.clock.judge + seconds)
         state = replace(ev.state, reading=reading, clock=clock)
-        coverage = reading.coverage(self._retriever.scope, Stopped.DRY)
         ctx.write_event_to_stream(
-            RoundRead(coverage=coverage, search=state.search, papers=ev.papers, judged=judged)
+            RoundRead(
+                coverage=reading.coverage(self._retriever.scope, Stopped.DRY),
+                search=state.search,
+                papers=ev.papers,
+                judged=judged,
+                seconds=seconds,
+            )
         )
         if judged.failure is None:
             return ReadOn(state=state)
@@ -107,12 +125,16 @@ class Pipeline(Workflow):
     async def write(self, ctx: Context, ev: Decided) -> Written:
         """Write the answer from the papers that qualify."""
         state = ev.state
+        if self._parts.judge is not None:
+            coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
+            ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
         if state.reading.judged:
             papers = by_verdict(state.reading, state.search, self._retriever)
         else:
             if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
                 alone = self._retriever.alone(state.search.question)
                 state = replace(state, search=alone)
+            ctx.write_event_to_stream(self._scored(state.search))
             papers = by_score(state.search, self._retriever)
         if self._parts.writer is None or not papers:
             text = "\n".join(map(_quotation, papers))
@@ -127,6 +149,11 @@ class Pipeline(Workflow):
             text=clean(text).strip(),
             usage=self._parts.writer.usage,
         )
+
+    def _scored(self, search: Search) -> Scored:
+        first = search.blind.first.ids if search.blind else ()
+        ids = dict.fromkeys([*search.ranking.ids[:LEADING], *first[:LEADING]])
+        return Scored(search=search, papers=tuple(self._retriever.papers(list(ids))))
 
     async def _written(
         self, ctx: Context, ev: Decided, papers: tuple[Qualifying, ...], writer: Writer

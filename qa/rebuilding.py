@@ -16,8 +16,10 @@ from qa.store import (
     build,
     known_columns,
 )
+from qa.tracing import span
 
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
+CHANGES = ("new", "changed", "removed", "unchanged")
 WAIT = 3600.0  # seconds for another process that is building the same store
 
 Notice = Callable[[str], None]  # hears a line that the user should know
@@ -88,16 +90,18 @@ def rebuild_store(  # noqa: PLR0913 - each is a part of its own
     def waiting(holder: Holder | None) -> None:
         notice(f"Waiting for {holder or 'another process'}: it is building this store.")
 
-    report = build(
-        config.store,
-        corpus,
-        embedder,
-        server=server_of(config),
-        force=force,
-        wait=WAIT,
-        waiting=waiting,
-        progress=listener,
-    )
+    with span("rebuild") as tell:
+        report = build(
+            config.store,
+            corpus,
+            embedder,
+            server=server_of(config),
+            force=force,
+            wait=WAIT,
+            waiting=waiting,
+            progress=listener,
+        )
+        tell({f"qa.papers.{change}": getattr(report, change) for change in CHANGES})
     for line in trouble_lines(report):
         notice(line)
     return report
@@ -116,7 +120,11 @@ def trouble_lines(report: BuildReport) -> list[str]:
 
 def server_of(config: Config) -> ChromaServer | None:
     """The Chroma server that holds the vectors, if the settings name one."""
-    return ChromaServer(config.chroma_url, config.chroma_token) if config.chroma_url else None
+    if config.chroma_url is None:
+        return None
+    return ChromaServer(
+        config.chroma_url, config.chroma_token, config.chroma_tenant, config.chroma_database
+    )
 
 
 def built_line(report: BuildReport) -> str:
@@ -125,5 +133,7 @@ def built_line(report: BuildReport) -> str:
         f"{report.new:,} new, {report.changed:,} changed, {report.removed:,} removed, "
         f"{report.unchanged:,} unchanged"
     )
-    skipped = f", {len(report.skipped):,} entries skipped" if report.skipped else ""
-    return f"Vector store: {report.papers:,} papers ({changes}{skipped}) in {report.seconds:.1f} s."
+    entries = "1 entry" if len(report.skipped) == 1 else f"{len(report.skipped):,} entries"
+    skipped = f", {entries} skipped" if report.skipped else ""
+    papers = "1 paper" if report.papers == 1 else f"{report.papers:,} papers"
+    return f"Vector store: {papers} ({changes}{skipped}) in {report.seconds:.1f} s."

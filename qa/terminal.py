@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.status import Status
 
-from qa.events import Piece, Ranked, RoundRead
 from qa.progress import Progress
 from qa.render import console, reading_line
 
 if TYPE_CHECKING:
     from qa.marking import MarkedAnswer
+    from qa.narration import Narration
+    from qa.results import Answer
 
 
 class Display:
@@ -24,8 +25,9 @@ class Display:
         self.out: Console = console()
         self.err: Console = console(stderr=True)
         self._stream = stream
-        self._verbose = verbose
+        self._narration = _narration(self.err) if verbose else None
         self._status: Status | None = None
+        self._so_far = ""
         self.marked: MarkedAnswer | None = None
 
     def __enter__(self) -> Self:
@@ -70,13 +72,20 @@ class Display:
 
     def event(self, event: object) -> None:
         """Show one event of the pipeline."""
+        from qa.events import Judging, Piece, Ranked, RoundRead  # 0.25 s, for whom there are some
+
+        if self._narration and not isinstance(event, Piece | Judging):
+            self.clear()
+            self._narration.tell(event)
         match event:
             case Ranked():
-                self.show(f"Ranked {event.papers:,} papers")
+                self._so_far = f"Ranked {event.papers:,} papers"
+                self.show(self._so_far)
+            case Judging():
+                self.show(f"{self._so_far}; {event.done} of the next {event.of} judged")
             case RoundRead():
-                self.show(reading_line(event.coverage))
-                if self._verbose:
-                    self._round(event)
+                self._so_far = reading_line(event.coverage)
+                self.show(self._so_far)
             case Piece() if self._stream:
                 self.clear()
                 if self.marked is None:
@@ -87,9 +96,13 @@ class Display:
             case Piece():
                 self.show("Writing the answer")
 
-    def _round(self, event: RoundRead) -> None:
-        self.note(f"Round {event.coverage.rounds}: {event.search.describe()}")
-        for paper, verdict in zip(event.papers, event.judged.verdicts, strict=True):
-            told = verdict.relevance.value if verdict.relevance else "unjudged"
-            proof = " ".join(f"({n})" for n in verdict.sentences)
-            self.err.print(f"  {told:8} {paper.title} {proof}".rstrip())
+    def sum_up(self, answer: "Answer") -> None:
+        """Say, to those who want to see all, where time and tokens went."""
+        if self._narration:
+            self._narration.sum_up(answer)
+
+
+def _narration(err: Console) -> "Narration":
+    from qa.narration import Narration  # which few want, and which loads the ranking
+
+    return Narration(err)

@@ -127,9 +127,6 @@ class TestChoice:
         assert choose_model(" gpt-4o-mini ", KEY, None) == "gpt-4o-mini"
         assert choose_model("llama3.3", None, "http://localhost:1/v1") == "llama3.3"
 
-    def test_a_file_needs_no_server(self):
-        assert choose_model("models/small.gguf", None, None) == "models/small.gguf"
-
     def test_a_name_without_key_or_server_is_told(self):
         with pytest.raises(ChatAuthError, match=r"OPENAI_API_KEY.*OPENAI_BASE_URL"):
             choose_model("gpt-4o-mini", None, None)

@@ -1,7 +1,7 @@
 """The chat client for OpenAI and every server that speaks its protocol."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from qa.chat.completion import parse, part_of
 from qa.chat.endpoint import Endpoint
@@ -32,6 +32,15 @@ class OpenAIChat:
         self.model = model
         endpoint = Endpoint.of(api_key, base_url)
         self._server = Server(model, endpoint, limits or Limits(), options or {})
+
+    @property
+    def host(self) -> str:
+        """The server's name and port."""
+        return self._server.endpoint.host
+
+    def listen(self, retried: Callable[[Fault], None]) -> None:
+        """Have `retried` hear of each try that failed and is followed by another one."""
+        self._server.retried = retried
 
     async def complete(
         self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None

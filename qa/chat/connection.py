@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from qa.chat.endpoint import Endpoint
+from qa.config import TELLTALES
 from qa.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,9 +30,16 @@ def open_blocking(endpoint: Endpoint, *, seconds: float) -> "OpenAI":
 
 
 def _open(kind: Callable[..., ClientT], endpoint: Endpoint, timeout: object) -> ClientT:
-    key = endpoint.key or NO_KEY
+    import openai
+
     try:
-        return kind(api_key=key, base_url=endpoint.base_url, timeout=timeout, max_retries=0)
+        return kind(
+            api_key=endpoint.key or NO_KEY,
+            base_url=endpoint.base_url,
+            timeout=timeout,
+            max_retries=0,
+            default_headers=dict.fromkeys(TELLTALES, openai.Omit()),
+        )
     except (ImportError, OSError, ValueError) as exc:
         reason = endpoint.quote(str(exc))
         raise ConfigError(

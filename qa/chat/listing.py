@@ -31,8 +31,6 @@ def choose_model(
     name = (model or "").strip()
     if name.lower() == NO_MODEL or not (name or api_key or base_url):
         return None
-    if name.endswith(".gguf"):  # a file, for which no server is needed
-        return name
     endpoint = Endpoint.of(api_key, base_url)
     if not (endpoint.key or base_url):
         raise ChatAuthError(

@@ -1,14 +1,14 @@
 """A chat model on a server, reached through the openai package: single tries, and going on."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qa.chat.complaints import Complaints
 from qa.chat.connection import open_async
 from qa.chat.dialect import Dialect
 from qa.chat.endpoint import Endpoint
-from qa.chat.faults import FailedTry, error_for, fault_of
+from qa.chat.faults import FailedTry, Fault, error_for, fault_of
 from qa.chat.limits import Limits, Patience
 from qa.chat.listing import advice, model_names
 from qa.chat.messages import Message
@@ -16,6 +16,10 @@ from qa.errors import ChatModelNotFound
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+
+def unheard(_: Fault) -> None:
+    """A listener for those who do not care."""
 
 
 class Server:
@@ -32,6 +36,7 @@ class Server:
         self.limits = limits
         self.dialect = Dialect(options)
         self.complaints = Complaints(model, endpoint, limits)
+        self.retried: Callable[[Fault], None] = unheard  # hears of tries that another one follows
         self._client: AsyncOpenAI | None = None
 
     async def ask(
@@ -54,6 +59,7 @@ class Server:
     async def go_on(self, failed: FailedTry, patience: Patience) -> None:
         """Wait for the next try, or raise the ChatError that the last one ended with."""
         if failed.adapted or await patience.next_try(failed.fault):
+            self.retried(failed.fault)
             return
         error = error_for(failed.fault, self.endpoint, self.model, tries=patience.tries)
         if isinstance(error, ChatModelNotFound):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from qa.config import TELLTALES
 from qa.embedding.embedder import FloatArray, Passage, normalised
 from qa.errors import EmbeddingError
 
@@ -74,10 +75,12 @@ class EndpointEmbedder:
     def _client(self) -> "openai.OpenAI":
         import openai
 
+        untold: Any = dict.fromkeys(TELLTALES, openai.Omit())
         return openai.OpenAI(
             api_key=self._key or "no-key",  # local servers want none, but the package does
             base_url=self._url,
             timeout=PATIENCE,
+            default_headers=untold,
         )
 
     @property
