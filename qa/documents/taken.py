@@ -1,0 +1,58 @@
+"""What becomes of documents: papers, or nothing, and why."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from qa.documents.loaded import Loaded, put_together
+from qa.documents.papers import papers_in
+from qa.errors import UsageError
+from qa.papers import Record, Skipped
+from qa.readers.headers import NAMES
+
+_NO_FILE = "documents"  # the source of papers that come from no file
+_NAMED = 5  # documents that a line about them names
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of documents: their papers, those without any, and how many are full texts."""
+
+    papers: tuple[Record, ...]
+    skipped: tuple[Skipped, ...]
+    full_texts: int
+
+    @property
+    def trouble_lines(self) -> list[str]:
+        """What was shortened or left out, a line each."""
+        lines = []
+        if self.full_texts:
+            are = "is a full text" if self.full_texts == 1 else "are full texts"
+            what = "of each the abstract is taken, or the beginning if it marks none"
+            lines.append(f"{self.full_texts:,} of the documents {are}: {what}.")
+        for reason in dict.fromkeys(entry.reason for entry in self.skipped):
+            names = [entry.source for entry in self.skipped if entry.reason == reason]
+            distinct = list(dict.fromkeys(names))
+            more = ", …" if len(distinct) > _NAMED else ""
+            lines.append(f"{len(names):,} skipped, {reason}: {', '.join(distinct[:_NAMED])}{more}")
+        return lines
+
+
+def taken_in(documents: Iterable[Loaded], columns: Mapping[str, str] | None = None) -> Taken:
+    """The papers in the documents.
+
+    `columns` gives by field (`title`, `abstract`, `year` ...) the user's own name for it in the
+    documents' metadata. Raises UsageError for a field that there is not.
+    """
+    own = dict(columns or {})
+    if unknown := sorted(own.keys() - NAMES.keys()):
+        raise UsageError(f"There is no field {unknown[0]}: the fields are {', '.join(NAMES)}.")
+    papers: list[Record] = []
+    skipped: list[Skipped] = []
+    full_texts = 0
+    for document in put_together(documents):
+        found = papers_in(document, own)
+        source = document.file_name or _NO_FILE
+        papers += (replace(entry, source=source) for entry in found if isinstance(entry, Record))
+        skipped += (entry for entry in found if isinstance(entry, Skipped))
+        full_texts += document.is_full_text and len(found) == 1 and isinstance(found[0], Record)
+    return Taken(tuple(papers), tuple(skipped), full_texts)
