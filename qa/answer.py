@@ -65,7 +65,7 @@ def _materials(papers: Sequence[Qualifying]) -> list[str]:
     """The papers as the model sees them, each time shorter: for contexts that are small."""
     brief = [replace(paper, sentences=paper.sentences[:1]) for paper in papers]
     return [
-        "\n\n".join(_material(paper, whole=paper.n <= WHOLE) for paper in papers),
+        "\n\n".join(_material(p, whole=place < WHOLE) for place, p in enumerate(papers)),
         "\n\n".join(_material(paper, whole=False) for paper in papers),
         "\n\n".join(_material(paper, whole=False) for paper in brief),
     ]

@@ -12,6 +12,7 @@ from qa.listing import listed, nearest
 from qa.results import Answer, Coverage, Outcome, Relevance, Scope, Spent, Stopped, Warned
 from qa.retrieval import Retriever
 
+SAYS_NOT = "The corpus does not say."
 MISSES = 3  # papers named as nearest where nothing answers
 
 
@@ -53,7 +54,7 @@ def _outcome(ev: Written, *, declined: bool) -> Outcome:
 
 def _declined(text: str) -> str:
     reason = text.removeprefix(NOT_IN_CORPUS).strip()
-    return f"The corpus does not say. {reason}".strip()
+    return f"{SAYS_NOT} {reason}".strip()
 
 
 def _warnings(ev: Written, parts: Parts, *, declined: bool) -> tuple[Warned, ...]:

@@ -24,6 +24,7 @@ class Filters:
     sources: tuple[str, ...] = ()  # of a file's name, below the corpus folder's
     ids: tuple[str, ...] = ()  # of papers; these are given whole
     ids_are: str = "papers given by id"  # in words
+    numbers: tuple[int, ...] = ()  # under which those papers are cited; none: from 1 on
 
     @classmethod
     def parse(

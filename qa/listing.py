@@ -25,7 +25,7 @@ def by_verdict(reading: Reading, search: Search, retriever: Retriever) -> tuple[
             chosen[paper.id].sentences or retriever.best_sentences(search, paper, 1),
             search.score(paper.id),
         )
-        for n, paper in enumerate(papers, start=1)
+        for n, paper in retriever.numbered(papers)
     )
 
 
@@ -36,15 +36,16 @@ def by_score(search: Search, retriever: Retriever) -> tuple[Qualifying, ...]:
     """
     ranking = search.ranking
     papers = retriever.papers(ranking.ids[: ranking.cut])
+    sure = set(ranking.ids[: ranking.sure])
     return tuple(
         Qualifying(
             n,
             paper,
-            Relevance.YES if n <= ranking.sure else Relevance.PARTLY,
+            Relevance.YES if paper.id in sure else Relevance.PARTLY,
             retriever.best_sentences(search, paper, SHOWN),
             search.score(paper.id),
         )
-        for n, paper in enumerate(papers, start=1)
+        for n, paper in retriever.numbered(papers)
     )
 
 
@@ -62,7 +63,7 @@ def nearest(
             retriever.best_sentences(search, paper, 1),
             search.score(paper.id),
         )
-        for n, paper in enumerate(retriever.papers(ids), start=1)
+        for n, paper in retriever.numbered(retriever.papers(ids))
     )
 
 

@@ -12,6 +12,8 @@ VARIABLES = {
     "judge.user": frozenset({"question", "papers", "count"}),
     "answer.system": frozenset[str](),
     "answer.user": frozenset({"question", "papers", "note"}),
+    "followup.system": frozenset[str](),
+    "followup.user": frozenset({"earlier", "papers", "question"}),
 }
 
 
@@ -52,10 +54,19 @@ def _path(name: str, replacements: Path | None) -> Path:
     if replacements is not None:
         if not replacements.is_dir():
             raise PromptError(f"QA_PROMPTS is {replacements}, which is not a folder.")
+        _check_names(replacements)
         given = replacements / f"{name}.txt"
         if given.exists():
             return given
     return bundled("prompts") / f"{name}.txt"
+
+
+def _check_names(folder: Path) -> None:
+    """Refuse a text that no prompt is called by: it would be passed over in silence."""
+    strange = sorted(path.name for path in folder.glob("*.txt") if path.stem not in VARIABLES)
+    if strange:
+        names = ", ".join(f"{name}.txt" for name in VARIABLES)
+        raise PromptError(f"{folder / strange[0]} replaces no prompt; they are called {names}.")
 
 
 def _listed(names: frozenset[str]) -> str:

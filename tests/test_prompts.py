@@ -34,3 +34,10 @@ def test_missing_folder_is_refused(tmp_path):
 def test_values_are_inserted_as_they_are():
     text = load_prompt("judge.user", None).fill(question="$papers", papers="$count", count="1")
     assert "Question: $papers" in text
+
+
+def test_a_text_that_replaces_no_prompt_is_refused_with_the_right_names(tmp_path):
+    (tmp_path / "judge_user.txt").write_text("$question $papers $count")
+    (tmp_path / "notes.md").write_text("of no concern")
+    with pytest.raises(PromptError, match=r"judge_user\.txt replaces no prompt.* judge\.user\.txt"):
+        load_prompt("judge.system", tmp_path)
