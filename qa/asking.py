@@ -50,17 +50,17 @@ def ask_once(  # noqa: PLR0913 - the options of the command
             why = "" if answer.coverage.candidates else library.why_none(filters)
         display.clear()
         if form is None:
-            _show(answer, display)
+            show(answer, display)
         else:
             _write(answer, papers, form, config.corpus.name)
             if form not in {Format.JSON, Format.MARKDOWN}:
                 display.note(coverage_line(answer))
-        marks = display.marked.numbers if display.marked else {}
-        for line in [why, *warning_lines(answer, marks)]:
-            if line:
-                display.note(line)
+        if why:
+            display.note(why)
+        note_warnings(answer, display)
         if answer.model is None and answer.coverage.candidates:
             display.note(HOW_TO_WRITE)
+        display.sum_up(answer)
     return _exit_code(answer, strict=strict)
 
 
@@ -79,13 +79,19 @@ def _write(answer: Answer, papers: Sequence[Paper], form: Format, corpus: str) -
         typer.echo(written(references, form), nl=False)
 
 
-def _show(answer: Answer, display: Display) -> None:
+def show(answer: Answer, display: Display) -> None:
     """Print what the stream has not printed yet: the papers, and what the answer rests on."""
     if display.marked is not None:
         display.marked.end()
         display.out.print()
     show_answer(display.out, answer, streamed=display.marked is not None)
     display.out.print(coverage_line(answer))
+
+
+def note_warnings(answer: Answer, display: Display) -> None:
+    """Say on stderr what is doubtful in the answer, under the numbers that mark it in the text."""
+    for line in warning_lines(answer, display.marked.numbers if display.marked else {}):
+        display.note(line)
 
 
 def _exit_code(answer: Answer, *, strict: bool) -> int:

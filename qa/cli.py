@@ -5,16 +5,18 @@ Only light modules are imported here: help and completion should come at once.
 
 import errno
 import functools
+import gc
 import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from qa.config import configured
+from qa.config import configured, configured_traces
 from qa.errors import QAError, UsageError
 from qa.options import (
     AsJson,
@@ -23,6 +25,7 @@ from qa.options import (
     Form,
     Model,
     Question,
+    QuestionOrFile,
     Source,
     Venue,
     Verbose,
@@ -35,7 +38,6 @@ from qa.options import (
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LONGEST_QUESTION = 2000  # characters; far above any question, far below any model's context
 SHOWN_RANKS = 10
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -44,10 +46,13 @@ app = typer.Typer(
     help="Ask questions of a pile of paper abstracts. Answers name every paper they rest on, "
     "each with the sentence that says so.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # usage errors in lines like ours, not in boxes
     pretty_exceptions_enable=False,
     context_settings=SETTINGS,
 )
-ask_app = typer.Typer(name="ask", pretty_exceptions_enable=False, context_settings=SETTINGS)
+ask_app = typer.Typer(
+    name="ask", rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=SETTINGS
+)
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
@@ -56,7 +61,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with _traced():
+                return command(*args, **kwargs)
         except QAError as exc:
             typer.echo(f"Error: {exc}", err=True)
             raise typer.Exit(exc.exit_code) from exc
@@ -77,6 +83,16 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def _traced() -> AbstractContextManager[None]:
+    """Sends the command's OpenTelemetry spans where the environment says, if it says so."""
+    traces = configured_traces()
+    if not traces.exporters:
+        return nullcontext()
+    from qa.tracing import exporting
+
+    return exporting(traces, functools.partial(typer.echo, err=True))
+
+
 def _drop_output() -> None:
     """Let what is still buffered for stdout go nowhere: it cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,18 +105,11 @@ def _tolerate_encodings() -> None:
             stream.reconfigure(errors="replace")
 
 
-def question_of(words: list[str]) -> str:
-    """The question in one line; raises UsageError if there is none, or if it is a book."""
-    text = sys.stdin.read() if words == ["-"] else " ".join(words)
-    question = " ".join(text.split())
-    if not question:
-        raise UsageError('The question is empty. Ask like this: ask "which papers ...?"')
-    if len(question) > LONGEST_QUESTION:
-        raise UsageError(
-            f"The question has {len(question):,} characters; {LONGEST_QUESTION:,} are the most. "
-            "Ask it more briefly."
-        )
-    return question
+def question_of(words: list[str] | None) -> str:
+    """The question in one line, from stdin for `-`; raises UsageError."""
+    from qa.questions import checked_question
+
+    return checked_question(sys.stdin.read() if words == ["-"] else " ".join(words or ()))
 
 
 @app.callback()
@@ -112,7 +121,7 @@ def _main(version: Version = False) -> None:
 @app.command()
 @guarded
 def ask(
-    question: Question,
+    question: QuestionOrFile = None,
     as_json: AsJson = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Judge one round of papers, no reading on.")
@@ -145,10 +154,24 @@ def ask(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Judge anew, whatever was judged before.")
     ] = False,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="FILE", help="Answer every question of a file; - is stdin."),
+    ] = None,
+    json_lines: Annotated[
+        Path | None,
+        typer.Option(
+            "--json-lines", metavar="OUT", help="With --file: where the answers go, and stay."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", metavar="N", min=1, help="With --file: questions at once."),
+    ] = None,
     verbose: Verbose = False,
     version: Version = False,  # noqa: ARG001 - its callback has acted by now
 ) -> None:
-    """Answer QUESTION from the papers, naming every paper and the sentence that says so.
+    """Answer QUESTION with every paper and the sentence that says so.
 
     Without a chat model the papers that match are listed with their own sentences. For a written
     answer set OPENAI_API_KEY, or OPENAI_BASE_URL to any OpenAI-compatible server; QA_MODEL names
@@ -157,7 +180,8 @@ def ask(
     Exit codes: 0 answered, 1 error, 2 wrong usage, 3 nothing in the corpus answers,
     130 interrupted.
 
-    Examples:
+    For example:
+
       ask "which papers train without backprop?"
 
       ask "how does the forward-forward algorithm work?" --model gpt-5-mini
@@ -165,17 +189,31 @@ def ask(
       ask "which papers release code for graphs?" --corpus ~/papers --json
 
       ask "which papers prune?" --year 2023- --format bibtex > found.bib
+
+      ask --file questions.txt --json-lines answers.jsonl
     """
     if quick and exhaustive:
         raise UsageError("--quick and --exhaustive exclude each other.")
-    from qa.asking import ask_once
     from qa.reading import Limits
+
+    config, filters = configured(corpus, model), filters_of(year, author, venue, source)
+    limits = Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive)
+    if file is not None:
+        if question or form or as_json or verbose:
+            raise UsageError("--file excludes QUESTION, --json, --format and --verbose.")
+        from qa.backlog import JOBS, Asking, ask_all
+
+        asking = Asking(limits, filters, cached=not no_cache, strict=strict, jobs=jobs or JOBS)
+        raise typer.Exit(ask_all(file, config, asking, answers=json_lines, refresh=refresh))
+    if json_lines or jobs:
+        raise UsageError("--json-lines and --jobs go with --file.")
+    from qa.asking import ask_once
 
     code = ask_once(
         question_of(question),
-        configured(corpus, model),
-        Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
-        filters_of(year, author, venue, source),
+        config,
+        limits,
+        filters,
         form=format_of(form, as_json=as_json),
         refresh=refresh,
         strict=strict,
@@ -183,6 +221,33 @@ def ask(
         verbose=verbose,
     )
     raise typer.Exit(code)
+
+
+@app.command()
+@guarded
+def chat(
+    model: Model = None,
+    corpus: Corpus = None,
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    verbose: Verbose = False,
+) -> None:
+    r"""Hold a conversation: "which of those ...?" is understood.
+
+    Lines from a pipe are answered one by one; the exit code is 1 if one of them failed.
+
+    For example:
+
+      qa chat --year 2023-
+
+      printf 'which papers prune?\nwhich of those release code?\n' | qa chat
+    """
+    from qa.chatting import chat as hold_chat
+
+    filters = filters_of(year, author, venue, source)
+    raise typer.Exit(hold_chat(configured(corpus, model), filters, verbose=verbose))
 
 
 @app.command()
@@ -203,7 +268,8 @@ def rebuild(
 ) -> None:
     """Rebuild the vector store; only new or changed text is embedded.
 
-    Examples:
+    For example:
+
       qa rebuild
 
       qa rebuild ~/papers/library.bib
@@ -232,7 +298,8 @@ def search(
 ) -> None:
     """Rank the papers for QUESTION, without any chat model.
 
-    Example:
+    For example:
+
       qa search "local learning rules" --limit 20
     """
     from qa.asking import search_once
@@ -260,7 +327,8 @@ def papers(
 
     Options of one kind widen the choice, options of several kinds narrow it.
 
-    Examples:
+    For example:
+
       qa papers --year 2019-2021 --author hinton
 
       qa papers --source library.bib --format ris > library.ris
@@ -281,7 +349,8 @@ def show(
 ) -> None:
     """Show one paper: title, where it comes from, and its abstract.
 
-    Example:
+    For example:
+
       qa show 3f1c
     """
     from qa.upkeep import show_paper
@@ -298,7 +367,7 @@ def status(
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show corpus, store, embedding and model in use, and whether they agree."""
+    """Show corpus, store, embedding and model, and whether they agree."""
     from qa.upkeep import show_skipped, show_status
 
     show = show_skipped if skipped else show_status
@@ -310,7 +379,7 @@ def status(
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Forget every kept verdict.")] = False,
 ) -> None:
-    """Show how many verdicts are kept, so that asking again costs nothing, or forget them."""
+    """Show or forget the verdicts that make asking again cost nothing."""
     from qa.upkeep import show_cache
 
     show_cache(configured(), clear=clear)
@@ -338,12 +407,13 @@ def evaluate(
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score answers on a file of labelled questions, to choose a model for your corpus.
+    """Score answers on labelled questions, to choose a model.
 
     Each line of FILE is {"id", "type": "set|fact|explain|none", "question", "relevant": [titles],
     "partial": [titles]}.
 
-    Examples:
+    For example:
+
       qa eval questions.jsonl --judge gold
 
       qa eval questions.jsonl --model gpt-5-mini --json > mini.json
@@ -363,13 +433,57 @@ def evaluate(
     )
 
 
+@app.command()
+@guarded
+def mcp(
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve by HTTP instead of over stdin and stdout.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="N", min=0, max=65535, help="With --http; 8765 if not set."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="ADDRESS", help="With --http; 127.0.0.1 if not set."),
+    ] = None,
+    expose: Annotated[
+        bool, typer.Option("--expose", help="Allow a --host that other machines can reach.")
+    ] = False,
+    model: Model = None,
+    corpus: Corpus = None,
+) -> None:
+    """Serve the corpus to assistants, by the Model Context Protocol.
+
+    Assistants start this themselves; the README has the configuration for the common ones.
+
+    For example:
+
+      qa mcp --corpus ~/papers
+
+      qa mcp --http --port 8765
+    """
+    from qa.mcp.serving import Address, serve
+
+    if not http and (port is not None or host is not None or expose):
+        raise UsageError("--port, --host and --expose go with --http.")
+    address = Address.checked(host, port, expose=expose) if http else None
+    serve(configured(corpus, model), address, lambda line: typer.echo(line, err=True))
+
+
 def main() -> None:
     """Run `qa`."""
-    _tolerate_encodings()
-    app()
+    _run(app)
 
 
 def ask_main() -> None:
     """Run `ask`, which is `qa ask`."""
+    _run(ask_app)
+
+
+def _run(program: typer.Typer) -> None:
     _tolerate_encodings()
-    ask_app()
+    try:
+        program()
+    finally:
+        gc.freeze()  # at the end Python would look once more at all that it has imported: 0.3 s

@@ -59,7 +59,8 @@ def load_questions(path: Path) -> list[Question]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
-        raise EvaluationError(f"The question file {path} cannot be read: {exc}") from exc
+        why = getattr(exc, "strerror", None) or "it is not UTF-8 text"
+        raise EvaluationError(f"The question file {path} cannot be read: {why}.") from exc
     questions = [
         _question(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()
     ]

@@ -20,6 +20,10 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
 Question = Annotated[
     list[str], typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
 ]
+QuestionOrFile = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Form = Annotated[
     Format | None,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePath
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -42,11 +43,16 @@ def console(*, stderr: bool = False) -> Console:
 
 def answer_json(answer: Answer, corpus: str) -> str:
     """The answer as one JSON document; its fields are those of the README's table."""
+    return dump(answer_document(answer, corpus))
+
+
+def answer_document(answer: Answer, corpus: str) -> dict[str, Any]:
+    """The answer as what JSON can hold."""
     document = asdict(answer)
     document["seconds"] = {k: round(v, 3) for k, v in document["seconds"].items()}
     for paper in document["papers"] + document["nearest"]:
         paper["source"] = source_name(corpus, paper["source"])
-    return dump(document)
+    return document
 
 
 def dump(document: object) -> str:

@@ -1,19 +1,21 @@
 """The commands that keep a corpus in shape: rebuild, show, status and cache."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from qa.chat import DEFAULT_MODEL
 from qa.config import Config
-from qa.errors import UsageError
-from qa.library import open_library, verdicts_path
+from qa.errors import ConfigError, UsageError
+from qa.local import LocalModel, is_model_file
 from qa.papers import Paper
 from qa.progress import nobody
 from qa.rebuilding import built_line, corpus_of, embedder_of, open_store, rebuild_store, server_of
 from qa.render import console, dump, print_hanging, source_name
+from qa.results import Evidence
 from qa.store import SkippedEntries, StoreStatus, store_status
 from qa.terminal import Display
 from qa.terminal_text import clean, clean_line
@@ -53,6 +55,8 @@ def _column(text: str) -> tuple[str, str]:
 
 def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
     """Print one paper, by its id or an unambiguous start of it."""
+    from qa.library import open_library  # 0.25 s, which rebuilding and status do without
+
     with Display(stream=False, verbose=False) as display:
         with open_library(config, display.work, display.note, chat=False) as library:
             paper = _one(library.papers_with(wanted), wanted)
@@ -62,7 +66,7 @@ def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
             document["url"] = paper.link
             typer.echo(dump(document))
         else:
-            _print(paper, config.corpus.name)
+            print_paper(console(), paper, config.corpus.name)
 
 
 def _one(papers: Sequence[Paper], wanted: str) -> Paper:
@@ -76,8 +80,8 @@ def _one(papers: Sequence[Paper], wanted: str) -> Paper:
     return papers[0]
 
 
-def _print(paper: Paper, corpus: str) -> None:
-    out = console()
+def print_paper(out: Console, paper: Paper, corpus: str, marked: Iterable[Evidence] = ()) -> None:
+    """Print all that is known of a paper, the sentences in `marked` standing out."""
     print_hanging(out, Text(clean_line(paper.title), style="bold"), 0)
     about = [", ".join(paper.authors), paper.venue or "", str(paper.year or "")]
     lines = ["; ".join(part for part in about if part), paper.link or ""]
@@ -87,7 +91,18 @@ def _print(paper: Paper, corpus: str) -> None:
         if line:
             print_hanging(out, Text(clean_line(line), style="dim"), 2)
     out.print()
-    print_hanging(out, Text(clean(paper.abstract)), 0)
+    plain = not out.is_terminal or out.color_system is None
+    print_hanging(out, _marked(paper.abstract, marked, "**" if plain else ""), 0)
+
+
+def _marked(abstract: str, marked: Iterable[Evidence], sign: str) -> Text:
+    """The abstract with sentences in bold, between signs where there are no styles."""
+    text, place = Text(), 0
+    for item in sorted(marked, key=lambda item: item.start):
+        text.append(clean(abstract[place : item.start]))
+        text.append(f"{sign}{clean(item.text)}{sign}", style="bold yellow")
+        place = item.end
+    return text.append(clean(abstract[place:]))
 
 
 def show_status(config: Config, *, as_json: bool) -> None:
@@ -128,6 +143,8 @@ def show_skipped(config: Config, *, as_json: bool) -> None:
 
 
 def _rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | int]:
+    from qa.library import verdicts_path
+
     manifest = status.manifest
     rows: dict[str, str | int] = {
         "corpus": f"{config.corpus} ({files:,} files)",
@@ -142,7 +159,7 @@ def _rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | in
         "disk": _megabytes(status.disk_bytes),
         "verdicts kept": verdict_count(verdicts_path(config)),
         "embedding": config.embed_model,
-        "model": config.model or _default_model(config),
+        "model": _model(config),
     }
     if manifest:
         rows |= {"fingerprint": manifest.fingerprint, "generation": manifest.generation}
@@ -156,6 +173,15 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
+def _model(config: Config) -> str:
+    if config.model is None or not is_model_file(config.model, config.base_url):
+        return config.model or _default_model(config)
+    try:
+        return LocalModel.find(config.model).describe()
+    except ConfigError as exc:
+        return str(exc)
+
+
 def _default_model(config: Config) -> str:
     if config.base_url:
         return f"the first that {config.base_url} lists"
@@ -164,6 +190,8 @@ def _default_model(config: Config) -> str:
 
 def show_cache(config: Config, *, clear: bool) -> None:
     """Say how many verdicts are kept, or forget them."""
+    from qa.library import verdicts_path
+
     path = verdicts_path(config)
     if clear:
         typer.echo(f"{forget_verdicts(path):,} verdicts forgotten.")

@@ -121,8 +121,8 @@ def test_another_embedding_model_is_refused_with_the_command_that_fixes_it(small
     one_clear_line(qa("ask", QUESTION), "qa rebuild")
 
 
-def test_model_file_is_refused_with_what_to_do(small, environment, qa):
-    one_clear_line(qa("ask", QUESTION, "--model", "tiny.gguf"), "OPENAI_BASE_URL")
+def test_missing_model_file_is_told(small, environment, qa):
+    one_clear_line(qa("ask", QUESTION, "--model", "tiny.gguf"), "no model file tiny.gguf")
 
 
 def test_model_without_a_server_is_refused(small, qa):
@@ -190,7 +190,19 @@ def test_help_has_examples_and_fits_80_columns(qa):
         done = qa(*words, "--help")
         assert done.exit_code == 0
         assert all(len(line) <= 80 for line in done.stdout.splitlines())
-        assert not words or "Example" in done.stdout
+        assert not words or "\n  For example:\n\n    " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("nonsense",), ("search",), ("ask", "--year"), ("ask", "--bogus", "why?")],
+    ids=" ".join,
+)
+def test_wrong_usage_is_told_in_plain_lines(qa, words):
+    done = qa(*words)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert done.stderr.isascii()
 
 
 def test_module_runs_like_the_command_and_writes_no_colour_into_a_pipe(small):
@@ -266,3 +278,35 @@ def test_output_in_another_encoding_does_not_fail(small):
     done = run("search", "tomato", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+def test_a_missing_question_file_is_named_once(small, qa):
+    done = qa("eval", "nowhere.jsonl")
+    one_clear_line(done, "nowhere.jsonl")
+    assert done.stderr.count("nowhere.jsonl") == 1
+
+
+def test_one_paper_is_not_told_as_papers(environment, qa, tmp_path):
+    (tmp_path / "one.md").write_text("# A Title of One\n\nOne abstract of one paper.\n")
+    assert "Vector store: 1 paper (" in qa("rebuild", tmp_path / "one.md").stdout
+
+
+@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "class Wrapped: x = Interrupted()"])
+@pytest.mark.parametrize("command", ["main", "ask_main"])
+def test_ctrl_c_while_the_program_is_being_loaded_is_no_traceback(command, how):
+    script = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def __set_name__(self, owner, name): raise KeyboardInterrupt\n"
+        "class Interrupting:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        f"            {how}\n"
+        "sys.meta_path.insert(0, Interrupting)\n"
+        f"from qa.__main__ import {command} as begin\n"
+        "begin()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")

@@ -149,7 +149,7 @@ def test_a_flipped_bit_is_noticed_and_mended(store, corpus, name, place):
 def test_a_damaged_row_of_the_cache_is_embedded_again(store, corpus):
     (cache,) = store.glob("*/embeddings.sqlite")
     with sqlite3.connect(cache) as db:
-        (data,) = db.execute("SELECT data FROM passages LIMIT 1").fetchone()
+        (data,) = db.execute("SELECT data FROM chunks LIMIT 1").fetchone()
     db.close()
     flip(cache, cache.read_bytes().index(data[:40]) + 8)
     embedder = HashEmbedder()
@@ -238,3 +238,15 @@ def test_files_that_cannot_grow_are_told_and_the_old_store_answers(store, corpus
     with opened(store, corpus, HashEmbedder()) as generation:
         assert len(content(generation)) == 40
     assert build(store, grown, HashEmbedder()).papers == 400
+
+
+def test_a_folder_in_place_of_the_pointer_is_told_and_mended(store, corpus):
+    (current,) = store.glob("*/CURRENT")
+    current.unlink()
+    current.mkdir()
+    (current / "stray").touch()
+    with pytest.raises(StoreDamaged, match="qa rebuild"):
+        opened(store, corpus, HashEmbedder())
+    build(store, corpus, HashEmbedder())
+    with opened(store, corpus, HashEmbedder()) as generation:
+        assert generation.paper_count == 40

@@ -56,7 +56,7 @@ class Layout:
             name = self.current.read_text("utf-8").strip()
         except FileNotFoundError:
             return None
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, IsADirectoryError):
             name = ""
         if not _GENERATION.fullmatch(name):
             raise StoreDamaged(f"{self.current} names no generation. Mend it with: qa rebuild")
@@ -65,6 +65,8 @@ class Layout:
     def publish(self, name: str) -> None:
         """Make a generation the live one, at once and for good."""
         sync_tree(self.generation(name))
+        if self.current.is_dir():  # nothing of ours, and in the way
+            shutil.rmtree(self.current)
         replace_file(self.current, f"{name}\n".encode())
 
     def generations(self) -> Iterator[str]:

@@ -1,0 +1,292 @@
+"""`ask --file`: every question gets its line, whatever becomes of the others or of the run."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from chat_server import ChatServer, Reply, Status
+from filelock import FileLock
+from scripted_model import LabelModel, labelled
+
+from qa.answers_file import AnswersFile
+from qa.api import open_corpus
+from qa.errors import UsageError
+from qa.questions import LONGEST, listed_questions
+
+TOMATOES, SOURDOUGH = "how much do tomatoes yield?", "how is sourdough fermented?"
+LANES = "what do bicycle lanes change?"
+
+
+@pytest.fixture
+def here(environment, small_corpus, tmp_path):
+    environment.setenv("QA_CORPUS", str(small_corpus))
+    environment.chdir(tmp_path)
+    (tmp_path / "questions.txt").write_text(
+        f"# a reading list\n{TOMATOES}\n\n{SOURDOUGH}\n{LANES}\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def lines_in(path):
+    return lines_of(path.read_text(encoding="utf-8"))
+
+
+def run(qa, *words):
+    return qa("ask", "--file", "questions.txt", *words)
+
+
+def test_each_question_gets_the_document_that_ask_prints(here, qa):
+    done = run(qa)
+    assert done.exit_code == 0
+    found = {line["line"]: line for line in lines_of(done.stdout)}
+    assert sorted(found) == [2, 4, 5]
+    alone = json.loads(qa("ask", SOURDOUGH, "--json").stdout)
+    line = found[4]
+    assert line.keys() == {"id", "line", "settings"} | alone.keys()
+    assert [line[key] for key in ("question", "papers")] == [alone["question"], alone["papers"]]
+    assert "3 questions: " in done.stderr
+
+
+def test_questions_of_an_eval_file_keep_their_ids(seeds, qa):
+    path = LabelModel.__call__.__globals__["QUESTIONS"]
+    done = qa("ask", "--file", path)
+    assert {line["id"] for line in lines_of(done.stdout)} == {q["id"] for q in labelled().values()}
+
+
+def test_questions_come_from_stdin_too(here, qa):
+    done = qa("ask", "--file", "-", stdin=f"{TOMATOES}\n")
+    assert [line["question"] for line in lines_of(done.stdout)] == [TOMATOES]
+
+
+def test_answers_that_are_there_are_not_asked_for_again(here, qa, environment):
+    with ChatServer(model=LabelModel()) as server:
+        words = ("--json-lines", "out.jsonl", "--model", "m")
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        run(qa, *words)
+        first, asked = (here / "out.jsonl").read_bytes(), len(server.requests)
+        done = run(qa, *words)
+        assert len(server.requests) == asked
+    assert (here / "out.jsonl").read_bytes() == first
+    assert "3 answered before" in done.stderr
+
+
+def test_other_settings_are_asked_anew_and_nothing_is_lost(here, qa):
+    run(qa, "--json-lines", "out.jsonl")
+    run(qa, "--json-lines", "out.jsonl", "--limit", "1")
+    lines = lines_in(here / "out.jsonl")
+    assert len(lines) == 6
+    assert len({line["settings"] for line in lines}) == 2
+
+
+def test_a_line_cut_off_by_a_kill_is_mended_and_asked_again(here, qa):
+    run(qa, "--json-lines", "out.jsonl")
+    whole = (here / "out.jsonl").read_bytes()
+    (here / "out.jsonl").write_bytes(whole[:-40])
+    done = run(qa, "--json-lines", "out.jsonl")
+    assert "2 answered before" in done.stderr
+    assert {line["line"] for line in lines_in(here / "out.jsonl")} == {2, 4, 5}
+
+
+def test_a_bad_question_gets_its_error_and_the_rest_goes_on(here, qa):
+    text = f"{TOMATOES}\n{'x' * (LONGEST + 1)}\n{SOURDOUGH}\n"
+    (here / "questions.txt").write_text(text, encoding="utf-8")
+    done = run(qa)
+    assert done.exit_code == 1
+    found = {line["line"]: line for line in lines_of(done.stdout)}
+    assert "2,001 characters" in found[2]["error"]
+    assert found[1]["papers"]
+    assert found[3]["papers"]
+    assert "1 failed" in done.stderr
+
+
+def test_a_question_that_the_model_fails_on_is_asked_again_next_time(here, qa, environment):
+    broken = threading.Event()
+
+    def model(body):
+        prompt = body["messages"][-1]["content"]
+        if "sourdough" in prompt.split("Question:", 1)[1].split("\n")[0] and not broken.is_set():
+            return Status(400, "scripted fault")
+        return LabelModel()(body)
+
+    with ChatServer(model=model) as server:
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        words = ("--json-lines", "out.jsonl", "--model", "m", "--jobs", "1")
+        done = run(qa, *words)
+        assert done.exit_code == 1
+        errors = [line for line in lines_in(here / "out.jsonl") if "error" in line]
+        assert [line["question"] for line in errors] == [SOURDOUGH]
+        broken.set()
+        done = run(qa, *words)
+    assert done.exit_code == 0
+    lines = lines_in(here / "out.jsonl")
+    assert sorted(line["line"] for line in lines) == [2, 4, 5]
+    assert not any("error" in line for line in lines)
+
+
+def test_a_key_that_is_refused_stops_the_run_with_one_line(here, qa, environment):
+    with ChatServer(model=lambda _: Status(401, "bad key")) as server:
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        environment.setenv("OPENAI_API_KEY", "sk-wrong")
+        done = run(qa, "--json-lines", "out.jsonl", "--model", "m", "--jobs", "1")
+        assert len(server.requests) < 3
+    assert done.exit_code == 1
+    assert (here / "out.jsonl").read_bytes() == b""
+    assert [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert "3 not asked" in done.stderr
+
+
+def test_a_server_that_is_down_stops_the_run(here, qa, environment):
+    questions = "\n".join(f"{TOMATOES} {n}" for n in range(50))
+    (here / "questions.txt").write_text(questions, encoding="utf-8")
+    environment.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    environment.setenv("QA_TIMEOUT", "5")
+    done = run(qa, "--model", "m", "--jobs", "1")
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) < 3
+    assert "is it running?" in done.stderr
+
+
+def test_two_runs_do_not_write_one_file(here, qa):
+    run(qa, "--json-lines", "out.jsonl")
+    with AnswersFile.opened(here / "out.jsonl", here / "cache"):
+        done = run(qa, "--json-lines", "out.jsonl")
+    assert done.exit_code == 1
+    assert "Another run is writing" in done.stderr
+    assert not list(here.glob("*.lock"))
+
+
+def test_a_file_of_something_else_is_left_alone(here, qa):
+    (here / "notes.jsonl").write_text("my notes\n", encoding="utf-8")
+    done = run(qa, "--json-lines", "notes.jsonl")
+    assert done.exit_code == 2
+    assert (here / "notes.jsonl").read_text(encoding="utf-8") == "my notes\n"
+
+
+def test_answers_that_cannot_be_written_are_told(here, qa):
+    done = run(qa, "--json-lines", "nowhere/out.jsonl")
+    assert done.exit_code == 1
+    assert "nowhere/out.jsonl cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("which?",), ("--json",), ("--format", "csv"), ("--verbose",)],
+    ids=" ".join,
+)
+def test_what_does_not_go_with_a_file_is_wrong_usage(here, qa, words):
+    assert run(qa, *words).exit_code == 2
+
+
+@pytest.mark.parametrize("words", [("--json-lines", "o"), ("--jobs", "2")], ids=" ".join)
+def test_what_goes_with_a_file_alone_is_wrong_usage_without(here, qa, words):
+    assert qa("ask", TOMATOES, *words).exit_code == 2
+
+
+def test_a_missing_file_of_questions_is_told(here, qa):
+    done = qa("ask", "--file", "nowhere.txt")
+    assert done.exit_code == 2
+    assert "nowhere.txt cannot be read" in done.stderr
+
+
+def test_strictly_a_doubtful_answer_counts_as_failed(here, qa, environment):
+    with ChatServer(model=LabelModel()) as server:
+        server.queue(Reply("no verdict"), Reply("no verdict"))
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        done = run(qa, "--model", "m", "--jobs", "1", "--strict")
+    assert done.exit_code == 1
+    assert "0 answered, 2 not in the corpus, 1 failed" in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_answered(here):
+    held, release = threading.Event(), threading.Event()
+
+    def model(body):
+        if "tomatoes" not in body["messages"][-1]["content"].split("Question:", 1)[1][:60]:
+            held.set()
+            assert release.wait(60)
+        return LabelModel()(body)
+
+    with ChatServer(model=model) as server:
+        command = [sys.executable, "-m", "qa", "ask", "--file", "questions.txt"]
+        command += ["--json-lines", "out.jsonl", "--jobs", "1", "--model", "m"]
+        environment = os.environ | {"OPENAI_BASE_URL": server.url}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as run:
+            assert held.wait(60)
+            run.send_signal(signal.SIGINT)
+            _, told = run.communicate(timeout=60)
+        release.set()
+    assert run.returncode == 130
+    assert "Traceback" not in told
+    assert "2 not asked" in told
+    assert [line["question"] for line in lines_in(here / "out.jsonl")] == [TOMATOES]
+
+
+def test_many_questions_at_once_are_answered_as_one_by_one(seeds, qa):
+    """Side by side in one event loop, and from threads, with a model's verdicts kept meanwhile."""
+    texts = list(labelled())[:10]
+    with ChatServer(model=LabelModel()) as server:
+        seeds.setenv("OPENAI_BASE_URL", server.url)
+        with open_corpus() as library:
+            alone = [library.ask(text, cached=False) for text in texts]
+
+            async def together():
+                return await asyncio.gather(*map(library.aask, texts))
+
+            side_by_side = asyncio.run(together())
+            with ThreadPoolExecutor(5) as threads:
+                threaded = list(threads.map(library.ask, texts))
+    for one, two, three in zip(alone, side_by_side, threaded, strict=True):
+        assert one.papers == two.papers == three.papers
+        assert one.answer == two.answer == three.answer
+
+
+def test_lines_are_questions_unless_they_are_json():
+    assert [q.text for q in listed_questions('a?\n{"question": "b?"}\n')] == [
+        "a?",
+        '{"question": "b?"}',
+    ]
+    assert [(q.id, q.text) for q in listed_questions('\ufeff{"question": " b? ", "id": 7}\n')] == [
+        ("7", "b?")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('{"question": ""}', "empty"),
+        ('{"question": 3}', "no question"),
+        ("[1]", "no question"),
+        ('{"question"', "not JSON"),
+        ('{"question": "c?", "id": "a"}', "stands before"),
+    ],
+)
+def test_a_line_that_cannot_be_asked_says_why(line, fault):
+    first = '{"question": "a?", "id": "a"}'
+    good, bad = listed_questions(f"{first}\n{line}\n")
+    assert good.fault is None
+    assert fault in bad.fault
+    assert bad.id != good.id
+
+
+def test_a_file_without_questions_is_wrong_usage():
+    with pytest.raises(UsageError, match="no question"):
+        listed_questions("# nothing\n\n")
+
+
+def test_the_lock_is_given_back(tmp_path):
+    for _ in range(2):
+        with AnswersFile.opened(tmp_path / "out.jsonl", tmp_path / "locks"):
+            pass
+    (lock,) = (tmp_path / "locks").glob("*.lock")
+    with FileLock(lock, timeout=0):
+        pass
