@@ -172,6 +172,24 @@ def test_quotes_that_break_the_rules_of_csv_cost_one_row_at_most(entries):
     assert after.title == "The row after it"
 
 
+def test_an_unclosed_quote_does_not_take_in_the_rows_below(tmp_path):
+    rows = [f"Title {n},Abstract {n} of some length.,20{n:02}" for n in range(12)]
+    rows[2] = 'Title 2,"Abstract 2 of some length.,2002'
+    rows[9] = 'Title 9,A disk of 5",2009'
+    path = tmp_path / "inches.csv"
+    path.write_text("\n".join(["title,abstract,year", *rows]), encoding="utf-8")
+    found = list(read_corpus(path).records())
+    assert [record.title for record in found] == [f"Title {n}" for n in range(12)]
+    assert max(len(record.abstract) for record in found) < 40
+
+
+def test_paragraphs_within_quotes_are_no_rows(tmp_path):
+    text = 'title,abstract\nTitle,"One, two.\nThree, four.\nFive, six.\nSeven, eight."\n'
+    (tmp_path / "paragraphs.csv").write_text(text, encoding="utf-8")
+    (record,) = read_corpus(tmp_path / "paragraphs.csv").records()
+    assert record.abstract.endswith("Seven, eight.")
+
+
 def test_table_in_utf16_with_tabs_keeps_literal_quotes(entries):
     fences, unclosed = papers(entries, "web_of_science_win.txt")
     assert fences.title == '"Smart" fences keep sheep in'

@@ -15,6 +15,7 @@ from qa.readers.names import names
 _DELIMITERS = ",\t;|"
 _HEADER_WITHIN = 10  # lines: some exports first say what they are
 _LONGEST_ROW = 1000  # lines of one row; more is a quote that nothing closes
+_SWALLOWED = 3  # delimiters, where they would be in rows of their own: no paragraph has them
 _MOST_QUOTES = 200  # in one line: the time to make sense of them grows with their number
 # A quote inside quotes, in most dialects.
 _DOUBLED = re.compile(r'[^\s,;|]""[^\s,;|]|\\""[^,;|\t\r\n]')
@@ -125,15 +126,31 @@ def _rows(lines: _Lines, header: Header) -> Iterator[tuple[int, list[str] | None
         number = lines.number
         try:
             row: list[str] | None = next(rows)
+            sound = not _swallows(lines.taken, row or (), header)
         except StopIteration:
             return
         except csv.Error:
+            sound = False
+        if sound:
+            lines.keep(len(lines.taken))
+        else:
             # A quote too few or too many: only the line that it stands on is in doubt.
             row = _with_stray_quotes(lines.taken[0], header) if lines.taken else None
             lines.keep(1)
-        else:
-            lines.keep(len(lines.taken))
         yield number, row
+
+
+def _swallows(lines: Sequence[str], row: Sequence[str], header: Header) -> bool:
+    """Whether the row has taken others in: its quote was closed by one that is not its own."""
+    if len(lines) < 2:
+        return False
+    if any(cell.strip() for cell in row[len(header.names) :]):
+        return True
+    # In prose a blank follows the comma, so that a paragraph hardly looks like a row.
+    mark, between = re.compile(rf"{re.escape(header.delimiter)}(?! )"), len(header.names) - 1
+    within = lines[1:-1]
+    alike = all(len(mark.findall(line)) == between for line in within)
+    return alike and len(within) * between >= _SWALLOWED
 
 
 def _with_stray_quotes(line: str, header: Header) -> list[str] | None:

@@ -23,6 +23,7 @@ _GUESS = ", which is a guess: save it as UTF-8 if letters look wrong"
 _SCRIPTS = [
     "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255", "cp1256",
 ]  # fmt: skip
+_HIGH = bytes(range(0x80, 0x100))
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _STRAY = re.compile("[\udc80-\udcff]")  # what is left of bytes that are not UTF-8
 _WINDOWS = {
@@ -90,7 +91,7 @@ def _encoding(sample: bytes) -> tuple[str, str]:
         return wide, f"{wide.upper()} without a byte order mark"
     if len(sample.translate(None, _CONTROLS)) < 0.97 * len(sample):
         raise CorpusError("it is not text")
-    foreign = sum(byte >= 0x80 for byte in sample)
+    foreign = len(sample) - len(sample.translate(None, _HIGH))
     if foreign > 0.15 * len(sample) and not _utf8(sample):
         return _foreign(sample)
     return "utf-8", ""
