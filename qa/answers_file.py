@@ -7,7 +7,7 @@ file is opened the next time, and its question asked again.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from filelock import FileLock, Timeout
 from qa.errors import QAError, UsageError
 
 Document = Mapping[str, Any]
+
+OURS = {"id", "question", "settings"}  # what every line has
 
 
 class AnswersFileError(QAError):
@@ -38,9 +40,12 @@ class AnswersFile:
         `locks` is a folder for the lock, so that nothing is left beside the file. Raises
         AnswersFileError, and UsageError where the file is of another kind.
         """
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no file. Name one for the answers.")
         with _writing(path):
             locks.mkdir(parents=True, exist_ok=True)
-            name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]
+            name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
             lock = FileLock(locks / f"answers-{name}.lock", timeout=0)
         try:
             with lock:
@@ -63,16 +68,15 @@ class AnswersFile:
             with _writing(self.path), self.path.open("r+b") as file:
                 file.truncate(len(whole))
 
-    def drop(self, unwanted: Callable[[Document], bool]) -> None:
-        """Take lines away; the file is replaced at once or not at all."""
-        kept = [line for line in self.lines if not unwanted(line)]
-        if len(kept) == len(self.lines):
+    def rewrite(self, lines: Sequence[Document]) -> None:
+        """Have these lines instead; the file is replaced at once or not at all."""
+        if lines == self.lines:
             return
         part = self.path.with_name(f".{self.path.name}.part")
         with _writing(self.path):
-            part.write_bytes(b"".join(map(_line, kept)))
+            part.write_bytes(b"".join(map(_line, lines)))
             part.replace(self.path)
-        self.lines = kept
+        self.lines = list(lines)
 
     def add(self, document: Document) -> None:
         """Write a line; it is on its way to the disk when this returns."""
@@ -92,7 +96,7 @@ def _document(path: Path, line: bytes) -> Document:
         document = json.loads(line)
     except ValueError:
         document = None
-    if not isinstance(document, dict) or "question" not in document:
+    if not isinstance(document, dict) or not document.keys() >= OURS:
         raise UsageError(f"{path} holds something else than answers. Name another file.")
     return document
 
@@ -106,8 +110,3 @@ def _writing(path: Path) -> Iterator[None]:
             f"{path} cannot be written: {exc.strerror or exc}. What was written before is kept; "
             "the same command goes on from there."
         ) from exc
-
-
-def latest(lines: Iterable[Document]) -> dict[str, Document]:
-    """The last line of each question, by its id."""
-    return {str(line.get("id")): line for line in lines}

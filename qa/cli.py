@@ -201,7 +201,8 @@ def ask(
     if file is not None:
         if question or form or as_json or verbose:
             raise UsageError("--file excludes QUESTION, --json, --format and --verbose.")
-        from qa.backlog import JOBS, Asking, ask_all
+        from qa.backlog import JOBS, Asking
+        from qa.batch import ask_all
 
         asking = Asking(limits, filters, cached=not no_cache, strict=strict, jobs=jobs or JOBS)
         raise typer.Exit(ask_all(file, config, asking, answers=json_lines, refresh=refresh))

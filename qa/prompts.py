@@ -63,9 +63,11 @@ def _path(name: str, replacements: Path | None) -> Path:
 
 def _check_names(folder: Path) -> None:
     """Refuse a text that no prompt is called by: it would be passed over in silence."""
-    strange = sorted(path.name for path in folder.glob("*.txt") if path.stem not in VARIABLES)
+    right = {f"{name}.txt" for name in VARIABLES}
+    strange = sorted({path.name for path in folder.glob("*.txt")} - right)
+    strange += sorted({path.name for path in folder.iterdir()} & set(VARIABLES))
     if strange:
-        names = ", ".join(f"{name}.txt" for name in VARIABLES)
+        names = ", ".join(sorted(right))
         raise PromptError(f"{folder / strange[0]} replaces no prompt; they are called {names}.")
 
 

@@ -1,6 +1,7 @@
 """Questions as they are given: one in a line, or many in a file."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -37,7 +38,9 @@ def listed_questions(text: str) -> list[ListedQuestion]:
 
     Empty lines and those that begin with # are passed over. Raises UsageError if none is left.
     """
-    lines = [(n, line.strip()) for n, line in enumerate(text.lstrip("\ufeff").splitlines(), 1)]
+    # Not splitlines(), for which a line ends at some signs that JSON may have in its texts.
+    whole = re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
+    lines = [(n, line.strip()) for n, line in enumerate(whole, 1)]
     lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
     if not lines:
         raise UsageError("The file has no question: write one in each line.")

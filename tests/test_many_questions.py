@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,12 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from chat_server import ChatServer, Reply, Status
 from filelock import FileLock
-from scripted_model import LabelModel, labelled
+from scripted_model import QUESTIONS, LabelModel, labelled
 
 from qa.answers_file import AnswersFile
 from qa.api import open_corpus
+from qa.backlog import LONG_PATIENCE
 from qa.errors import UsageError
+from qa.library import verdicts_path
+from qa.prompts import load_prompt
 from qa.questions import LONGEST, listed_questions
+from qa.verdicts import forget_verdicts
 
 TOMATOES, SOURDOUGH = "how much do tomatoes yield?", "how is sourdough fermented?"
 LANES = "what do bicycle lanes change?"
@@ -57,9 +62,15 @@ def test_each_question_gets_the_document_that_ask_prints(here, qa):
     assert "3 questions: " in done.stderr
 
 
+def test_the_command_of_the_readme_answers_every_question(here, qa):
+    readme = (QUESTIONS.parent.parent / "README.md").read_text(encoding="utf-8")
+    words = re.search(r"^\$ ask (--file .*)$", readme, re.MULTILINE)[1].split()
+    assert qa("ask", *words).exit_code == 0
+    assert [line["line"] for line in lines_in(here / "answers.jsonl")] == [2, 4, 5]
+
+
 def test_questions_of_an_eval_file_keep_their_ids(seeds, qa):
-    path = LabelModel.__call__.__globals__["QUESTIONS"]
-    done = qa("ask", "--file", path)
+    done = qa("ask", "--file", QUESTIONS)
     assert {line["id"] for line in lines_of(done.stdout)} == {q["id"] for q in labelled().values()}
 
 
@@ -86,6 +97,26 @@ def test_other_settings_are_asked_anew_and_nothing_is_lost(here, qa):
     lines = lines_in(here / "out.jsonl")
     assert len(lines) == 6
     assert len({line["settings"] for line in lines}) == 2
+
+
+def test_answers_go_with_their_questions_to_other_lines(here, qa):
+    run(qa, "--json-lines", "out.jsonl")
+    (here / "questions.txt").write_text(f"{LANES}\nwhat is new?\n{TOMATOES}\n", encoding="utf-8")
+    done = run(qa, "--json-lines", "out.jsonl")
+    assert "2 answered before" in done.stderr
+    found = {line["line"]: line["question"] for line in lines_in(here / "out.jsonl")}
+    assert found == {1: LANES, 2: "what is new?", 3: TOMATOES, 4: SOURDOUGH}
+
+
+def test_other_prompts_are_other_settings(here, qa, environment):
+    with ChatServer(model=LabelModel()) as server:
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        run(qa, "--json-lines", "out.jsonl", "--model", "m")
+        prompt = load_prompt("answer.system", None).text
+        (here / "prompts").mkdir()
+        (here / "prompts" / "answer.system.txt").write_text(f"{prompt} Be brief.", encoding="utf-8")
+        environment.setenv("QA_PROMPTS", str(here / "prompts"))
+        assert "answered before" not in run(qa, "--json-lines", "out.jsonl", "--model", "m").stderr
 
 
 def test_a_line_cut_off_by_a_kill_is_mended_and_asked_again(here, qa):
@@ -156,6 +187,42 @@ def test_a_server_that_is_down_stops_the_run(here, qa, environment):
     assert "is it running?" in done.stderr
 
 
+def test_a_model_that_always_fails_stops_the_run(here, qa, environment):
+    questions = "\n".join(f"{TOMATOES} {n}" for n in range(50))
+    (here / "questions.txt").write_text(questions, encoding="utf-8")
+    with ChatServer(model=lambda _: Status(400, "scripted fault")) as server:
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        done = run(qa, "--model", "m", "--jobs", "1")
+    assert done.exit_code == 1
+    assert len(done.stdout.splitlines()) == LONG_PATIENCE
+    assert "Error: 10 questions failed in a row. The last: " in done.stderr
+
+
+def test_a_model_that_judges_but_never_writes_stops_the_run(seeds, qa, tmp_path):
+    def model(body):
+        judging = "response_format" in body
+        return LabelModel()(body) if judging else Status(400, "scripted fault")
+
+    path = tmp_path / "questions.txt"
+    path.write_text("\n".join(list(labelled())[:20]), encoding="utf-8")
+    with ChatServer(model=model) as server:
+        seeds.setenv("OPENAI_BASE_URL", server.url)
+        done = qa("ask", "--file", path, "--model", "m", "--jobs", "1", "--quick")
+    assert done.exit_code == 1
+    assert "No answer was written" in done.stderr
+    assert "not asked" in done.stderr
+
+
+def test_a_log_hears_a_few_times_how_far_the_work_is(here, qa):
+    questions = "\n".join(f"{TOMATOES} {n}" for n in range(25))
+    (here / "questions.txt").write_text(questions, encoding="utf-8")
+    told = run(qa).stderr.splitlines()
+    assert [line for line in told if "of 25" in line] == [
+        "10 of 25 questions.",
+        "20 of 25 questions.",
+    ]
+
+
 def test_two_runs_do_not_write_one_file(here, qa):
     run(qa, "--json-lines", "out.jsonl")
     with AnswersFile.opened(here / "out.jsonl", here / "cache"):
@@ -163,6 +230,20 @@ def test_two_runs_do_not_write_one_file(here, qa):
     assert done.exit_code == 1
     assert "Another run is writing" in done.stderr
     assert not list(here.glob("*.lock"))
+
+
+def test_the_questions_are_not_written_over(here, qa):
+    (here / "q.jsonl").write_text(json.dumps({"question": TOMATOES}) + "\n", encoding="utf-8")
+    before = (here / "q.jsonl").read_bytes()
+    for words in (("--file", "q.jsonl"), ("--file", "questions.txt")):
+        assert qa("ask", *words, "--json-lines", "q.jsonl").exit_code == 2
+    assert (here / "q.jsonl").read_bytes() == before
+
+
+def test_what_is_no_file_takes_no_answers(here, qa):
+    done = run(qa, "--json-lines", here)
+    assert done.exit_code == 2
+    assert "is no file" in done.stderr
 
 
 def test_a_file_of_something_else_is_left_alone(here, qa):
@@ -207,6 +288,18 @@ def test_strictly_a_doubtful_answer_counts_as_failed(here, qa, environment):
     assert "0 answered, 2 not in the corpus, 1 failed" in done.stderr
 
 
+def test_strictly_a_doubtful_answer_is_asked_again(here, qa, environment):
+    with ChatServer(model=LabelModel()) as server:
+        server.queue(Reply("no verdict"), Reply("no verdict"))
+        environment.setenv("OPENAI_BASE_URL", server.url)
+        words = ("--model", "m", "--jobs", "1", "--json-lines", "out.jsonl")
+        assert run(qa, *words).exit_code == 0
+        assert "3 answered before" in run(qa, *words).stderr
+        done = run(qa, *words, "--strict")
+    assert done.exit_code == 0
+    assert "2 answered before" in done.stderr
+
+
 def test_ctrl_c_keeps_what_is_answered(here):
     held, release = threading.Event(), threading.Event()
 
@@ -231,23 +324,25 @@ def test_ctrl_c_keeps_what_is_answered(here):
     assert [line["question"] for line in lines_in(here / "out.jsonl")] == [TOMATOES]
 
 
-def test_many_questions_at_once_are_answered_as_one_by_one(seeds, qa):
-    """Side by side in one event loop, and from threads, with a model's verdicts kept meanwhile."""
+@pytest.mark.parametrize("model", ["m", "none"])
+def test_many_questions_at_once_are_answered_as_one_by_one(seeds, model):
+    """Side by side in one event loop, and from threads; verdicts are kept meanwhile."""
     texts = list(labelled())[:10]
     with ChatServer(model=LabelModel()) as server:
         seeds.setenv("OPENAI_BASE_URL", server.url)
-        with open_corpus() as library:
+        with open_corpus(model=model) as library:
             alone = [library.ask(text, cached=False) for text in texts]
 
             async def together():
                 return await asyncio.gather(*map(library.aask, texts))
 
             side_by_side = asyncio.run(together())
-            with ThreadPoolExecutor(5) as threads:
+            forget_verdicts(verdicts_path(library.config))
+            with ThreadPoolExecutor(10) as threads:
                 threaded = list(threads.map(library.ask, texts))
-    for one, two, three in zip(alone, side_by_side, threaded, strict=True):
-        assert one.papers == two.papers == three.papers
-        assert one.answer == two.answer == three.answer
+    for answers in zip(alone, side_by_side, threaded, strict=True):
+        first, *others = [(a.papers, a.answer, a.coverage, a.warnings) for a in answers]
+        assert others == [first, first]
 
 
 def test_lines_are_questions_unless_they_are_json():
@@ -257,6 +352,9 @@ def test_lines_are_questions_unless_they_are_json():
     ]
     assert [(q.id, q.text) for q in listed_questions('\ufeff{"question": " b? ", "id": 7}\n')] == [
         ("7", "b?")
+    ]
+    assert [(q.id, q.text) for q in listed_questions('{"question": "a\u2028b?"}\r\n\r\n')] == [
+        ("1", "a b?")
     ]
 
 

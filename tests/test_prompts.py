@@ -36,8 +36,9 @@ def test_values_are_inserted_as_they_are():
     assert "Question: $papers" in text
 
 
-def test_a_text_that_replaces_no_prompt_is_refused_with_the_right_names(tmp_path):
-    (tmp_path / "judge_user.txt").write_text("$question $papers $count")
+@pytest.mark.parametrize("name", ["judge_user.txt", "judge.user"])
+def test_a_text_that_replaces_no_prompt_is_refused_with_the_right_names(tmp_path, name):
+    (tmp_path / name).write_text("$question $papers $count")
     (tmp_path / "notes.md").write_text("of no concern")
-    with pytest.raises(PromptError, match=r"judge_user\.txt replaces no prompt.* judge\.user\.txt"):
+    with pytest.raises(PromptError, match=rf"{name} replaces no prompt.* judge\.user\.txt"):
         load_prompt("judge.system", tmp_path)
