@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from qa import sentences
+from qa import sentences, splitter
 from qa.papers import Paper
 from qa.sentences import Sentence, split_sentences
-
-if TYPE_CHECKING:
-    from llama_index.core.node_parser import SentenceSplitter
+from qa.splitter import Cut, sentence_splitter
+from qa.terms import STOP_WORDS, telling_words
 
 # Word pieces that an embedding model reads, less the two marks around a text. MiniLM's limit.
 CHUNK_TOKENS = 254
@@ -38,14 +36,15 @@ class Chunk:
     end: int
     sentences: tuple[int, ...]  # numbers of the sentences that stand in it
     spans: tuple[tuple[int, int], ...]  # where in `text` each of them stands
+    words: tuple[tuple[int, int], ...]  # where in `text` the words that tell something stand
 
 
 def chunker_fingerprint() -> str:
     """Return a name for how abstracts are cut, which changes whenever chunks or sentences might."""
     import inspect  # 10 ms, and asking does not need it
 
-    settings = f"{CHUNK_TOKENS} {TITLE_SHARE} {_STEP} {_PIECE.pattern}"
-    sources = (inspect.getsource(module) for module in (sys.modules[__name__], sentences))
+    settings = f"{CHUNK_TOKENS} {TITLE_SHARE} {_STEP} {_PIECE.pattern} {sorted(STOP_WORDS)}"
+    sources = (inspect.getsource(module) for module in (sys.modules[__name__], sentences, splitter))
     return hashlib.sha256("\n".join([settings, *sources]).encode()).hexdigest()[:16]
 
 
@@ -57,6 +56,12 @@ def split_paper(paper: Paper, *, tokens: int = CHUNK_TOKENS) -> tuple[Chunk, ...
     head = _head(paper.title, limit=int(tokens * TITLE_SHARE))
     spans = _spans(paper.abstract, paper.sentences, limit=tokens - count_tokens(head))
     return tuple(_chunk(paper, number, head, span) for number, span in enumerate(spans, start=1))
+
+
+def fits_one_chunk(paper: Paper) -> bool:
+    """Tell whether a paper is one chunk, which takes no splitter."""
+    room = CHUNK_TOKENS - count_tokens(_head(paper.title, limit=int(CHUNK_TOKENS * TITLE_SHARE)))
+    return not paper.sentences or count_tokens(paper.abstract) <= room
 
 
 def count_tokens(text: str) -> int:
@@ -99,7 +104,7 @@ def _cut(text: str, *, size: int) -> list[tuple[int, int]]:
     """Let LlamaIndex's SentenceSplitter fill chunks of `size` tokens with our sentences."""
     spans = []
     end = 0
-    for part in _splitter(size).split_text(text):
+    for part in _splitter(size)(text):
         start = text.index(part, end)  # parts are slices of the text, without space around them
         end = start + len(part)
         spans.append((start, end))
@@ -107,29 +112,24 @@ def _cut(text: str, *, size: int) -> list[tuple[int, int]]:
 
 
 @cache
-def _splitter(size: int) -> "SentenceSplitter":
-    from llama_index.core.node_parser import SentenceSplitter
-
-    # Both functions are given, always: the defaults download a tokenizer and nltk's models.
-    return SentenceSplitter(
-        chunk_size=size,
-        chunk_overlap=0,
-        tokenizer=_PIECE.findall,
-        chunking_tokenizer_fn=_sentence_pieces,
-    )
+def _splitter(size: int) -> Cut:
+    return sentence_splitter(size, tokens=_PIECE.findall, sentences=_sentence_pieces)
 
 
 def _chunk(paper: Paper, number: int, head: str, span: tuple[int, int]) -> Chunk:
     start, end = span
     inside = [s for s in paper.sentences if s.start < end and s.end > start]
     shift = len(head) - start
+    text = head + paper.abstract[start:end]
     return Chunk(
         id=f"{paper.id}:{number}",
         paper_id=paper.id,
         number=number,
-        text=head + paper.abstract[start:end],
+        text=text,
         start=start,
         end=end,
         sentences=tuple(sentence.number for sentence in inside),
         spans=tuple((max(s.start, start) + shift, min(s.end, end) + shift) for s in inside),
+        # The title's words once are enough.
+        words=telling_words(text, since=0 if number == 1 else len(head)),
     )

@@ -10,6 +10,11 @@ import platformdirs
 from qa.errors import ConfigError
 
 APP = "ask-papers"
+# What the openai package would tell each server of the machine that it runs on.
+TELLTALES = (
+    *("X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime", "X-Stainless-Runtime-Version"),
+    *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-Async"),
+)
 LOCAL_EMBEDDING = "all-MiniLM-L6-v2"
 
 
@@ -27,6 +32,8 @@ class Config:
     base_url: str | None = None
     chroma_url: str | None = None
     chroma_token: str | None = field(default=None, repr=False)
+    chroma_tenant: str | None = None
+    chroma_database: str | None = None
     timeout: float | None = None  # seconds that one call of the chat model may take
 
     @classmethod
@@ -54,6 +61,8 @@ class Config:
             base_url=_url("OPENAI_BASE_URL", value("OPENAI_BASE_URL")),
             chroma_url=_url("QA_CHROMA_URL", value("QA_CHROMA_URL")),
             chroma_token=value("QA_CHROMA_TOKEN"),
+            chroma_tenant=value("QA_CHROMA_TENANT"),
+            chroma_database=value("QA_CHROMA_DATABASE"),
             timeout=_seconds("QA_TIMEOUT", value("QA_TIMEOUT")),
         )
 
@@ -66,6 +75,57 @@ def configured(
     if corpus is not None:
         config = replace(config, corpus=Path(corpus).expanduser())
     return config if model is None else replace(config, model=model)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Where our commands send OpenTelemetry spans: what its variables say before it is loaded."""
+
+    exporters: tuple[str, ...] = ()  # "otlp", "console"; none: no spans are made
+    protocol: str = "grpc"
+    endpoint: str = ""  # as it was given
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Traces":
+        """The settings that the environment asks for; its other variables the library reads."""
+
+        def value(name: str) -> str:
+            special = environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{name}", "").strip()
+            return special or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip()
+
+        endpoint = value("ENDPOINT")
+        wanted = environ.get("OTEL_TRACES_EXPORTER", "").lower() or ("otlp" if endpoint else "")
+        exporters = tuple(name.strip() for name in wanted.split(",") if name.strip())
+        if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or "none" in exporters:
+            return cls()
+        protocol = value("PROTOCOL") or ("http/protobuf" if _speaks_http(endpoint) else "grpc")
+        return cls(exporters, protocol, endpoint)
+
+
+def _speaks_http(endpoint: str) -> bool:
+    """Whether a collector's address can only be meant for HTTP: by its usual port, or a path."""
+    _, _, rest = endpoint.rpartition("://")
+    host, _, path = rest.partition("/")
+    return host.endswith(":4318") or bool(path)
+
+
+def configured_traces() -> Traces:
+    """Where the environment sends our commands' spans."""
+    return Traces.from_env(os.environ)
+
+
+def content_is_traced() -> bool:
+    """Whether spans may hold questions, prompts and answers."""
+    wanted = os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "")
+    return wanted.strip().lower() in {"true", "1", "span_only", "span_and_event"}
+
+
+def refuse_telemetry() -> None:
+    """Keep ONNX Runtime from telling its maker what runs here, unless the user has decided.
+
+    From 1.29 on its packages for Linux and macOS do so by default; this is its own way to refuse.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def bundled(name: str) -> Path:

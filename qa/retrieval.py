@@ -1,7 +1,7 @@
 """Retrieval: a question put to the store, ranked, and ranked again with what reading has taught."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,14 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa import feedback, rank
-from qa.embedding import Embedder, FloatArray
+from qa.embedding import Embedder, FloatArray, Passage
 from qa.feedback import Background, Lessons, Query, Read
 from qa.filters import EVERYTHING, Filters
 from qa.papers import Paper
 from qa.reading import Reading
 from qa.results import Scope
 from qa.store import Generation
-from qa.terms import asks_for_number, content_words, keywords, tells_own_work, topic
+from qa.terms import (
+    asks_for_number,
+    content_words,
+    keywords,
+    telling_words,
+    tells_own_work,
+    topic,
+)
 
 EXHAUSTIVE_ROUND = 40  # papers, where every paper will be read anyway
 _FIGURE = re.compile(r"\d")
@@ -35,6 +42,15 @@ class Ranking:
 NOTHING = Ranking((), ())
 
 
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """What blind feedback rested on: the first ranking, and how near the question its best came."""
+
+    first: Ranking
+    trusted: int  # how many of its best papers were taken for true
+    similarity: float  # the highest by vectors; from `rank.ANSWERABLE` on the corpus may answer
+
+
 @dataclass(frozen=True)
 class Search:
     """One question on its way: as it was asked, as it has moved, and what that ranks."""
@@ -45,6 +61,7 @@ class Search:
     ranking: Ranking
     history: tuple[Read, ...] = ()
     last: int = 0  # how many of the history's papers were the last round
+    blind: Blind | None = None  # of a ranking by scores alone
 
     @cached_property
     def _score(self) -> dict[str, float]:
@@ -63,10 +80,10 @@ class Search:
         """How far above the middle candidate the paper stands, the best one being 1."""
         return self._standing.get(paper_id, 0.0)
 
-    def describe(self) -> str:
-        """What is being looked for now, in words."""
-        terms = sorted(self.moved.terms.items(), key=lambda item: -item[1])[:8]
-        return "looking for " + ", ".join(term for term, weight in terms if weight > 0)
+    @property
+    def embedded(self) -> str:
+        """The part of the question whose vector is looked for."""
+        return topic(self.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +108,8 @@ class Retriever:
         self._store = generation
         self._embedder = embedder
         self._only = generation.select(filters) if filters else None
+        self._picked = bool(filters.ids)
+        self._numbers = dict(zip(filters.ids, filters.numbers, strict=False))
         count = generation.paper_count
         self.scope = Scope(count, count)
         if self._only is not None:
@@ -103,8 +122,37 @@ class Retriever:
         found = self._candidates(query)
         if not found.ids:
             return Search(question, query, query, NOTHING)
-        scores = rank.first_scores(query.vector, found.vectors, found.keyword, self._mean)
+        vector = query.vector
+        scores = rank.first_scores(vector, found.vectors, found.keyword, self._mean)
+        words = self._word_scores(question, found.ids, scores)
+        if words is not None:
+            scores = rank.first_scores(vector, found.vectors, found.keyword, self._mean, words)
+        if not self._picked:  # the best of picked papers do not stand for what is asked
+            vector = rank.moved(vector, scores, found.vectors, self._mean, rank.FIRST_STEP)
+            scores = rank.first_scores(vector, found.vectors, found.keyword, self._mean, words)
         return Search(question, query, query, _ranking(found.ids, scores))
+
+    def _word_scores(
+        self, question: str, ids: Sequence[str], scores: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """How near the best candidates' words come to the question's; the others get the least.
+
+        None if single words have no vectors.
+        """
+        text = topic(question)
+        places = telling_words(text)
+        best = rank.best_first(scores)[: rank.WORDED]
+        bits = self._store.words([ids[place] for place in best])
+        if not places or not any(map(len, bits.values())):
+            return None
+        vectors = self._embedder.embed_passages([Passage(text, (), places)])[0][1:]
+        terms = [text[start:end].lower() for start, end in places]
+        frequencies = map(self._store.document_frequency, terms)
+        rarities = [rank.rarity(having, self.scope.corpus) for having in frequencies]
+        found = rank.word_scores(vectors, rarities, [bits[ids[place]] for place in best])
+        words = np.full(len(ids), found.min())
+        words[best] = found
+        return words
 
     def _query(self, question: str) -> Query:
         return Query(self._embedder.embed([topic(question)])[0], keywords(question))
@@ -115,17 +163,47 @@ class Retriever:
         found = self._candidates(query)
         if not found.ids:
             return Search(question, query, query, NOTHING)
+        if self._picked:
+            return self._among_picked(question, query, found)
         vector = query.vector
         scores = rank.trusted_scores(vector, found.vectors, found.keyword, self._mean)
-        answerable = rank.is_answerable(rank.similarity(vector, found.vectors))
+        similar = rank.similarity(vector, found.vectors)
+        blind = Blind(
+            _ranking(found.ids, scores),
+            rank.count_trusted(scores),
+            float(similar.max(initial=0.0)),
+        )
         moved = Query(rank.moved(vector, scores, found.vectors, self._mean), query.terms)
         found = self._candidates(moved)
         scores = rank.second_scores(moved.vector, found.vectors, found.keyword, self._mean)
         ranking = _ranking(found.ids, scores)
-        if answerable:
+        if rank.is_answerable(similar):
             cut, sure = rank.count_listed(scores), rank.count_sure(scores)
             ranking = replace(ranking, cut=cut, sure=sure)
-        return Search(question, query, moved, ranking)
+        return Search(question, query, moved, ranking, blind=blind)
+
+    def _among_picked(self, question: str, query: Query, found: _Candidates) -> Search:
+        """The ranking of papers that were picked one by one, as those of an earlier answer are.
+
+        They share a subject: being near to it tells nothing, and the best of them do not stand for
+        what is asked. Words tell them apart.
+        """
+        scores = rank.first_scores(query.vector, found.vectors, found.keyword, self._mean)
+        ranking = _ranking(found.ids, scores)
+        if self._words_found(query, found.ids) >= rank.PICKED_ANSWER:
+            cut, sure = rank.count_listed(scores), rank.count_sure(scores)
+            ranking = replace(ranking, cut=cut, sure=sure)
+        return Search(question, query, query, ranking)
+
+    def _words_found(self, query: Query, ids: Sequence[str]) -> float:
+        """The most of the question's words, weighted by rarity, that one paper has; 0 to 1."""
+        total, found = 0.0, dict.fromkeys(ids, 0.0)
+        for term in query.terms:
+            weight = rank.rarity(self._store.document_frequency(term), self.scope.corpus)
+            total += weight
+            for id_, _ in self._store.keyword({term: 1.0}, len(ids), only=ids):
+                found[id_] += weight
+        return max(found.values(), default=0.0) / (total or 1.0)
 
     def again(self, search: Search, reading: Reading) -> Search:
         """The ranking with what the last round's verdicts have taught."""
@@ -195,6 +273,10 @@ class Retriever:
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """The papers under these ids, in their order."""
         return self._store.papers(ids)
+
+    def numbered(self, papers: Sequence[Paper]) -> Iterator[tuple[int, Paper]]:
+        """The papers under the numbers that cite them: from 1 on, if they have none already."""
+        return ((self._numbers.get(p.id, place), p) for place, p in enumerate(papers, start=1))
 
     def best_sentences(self, search: Search, paper: Paper, count: int) -> tuple[int, ...]:
         """The numbers of the sentences that best show how the paper bears on the question."""

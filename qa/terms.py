@@ -74,6 +74,12 @@ def content_words(question: str) -> list[str]:
     return [word for word in words if word not in STOP_WORDS] or words
 
 
+def telling_words(text: str, *, since: int = 0) -> tuple[tuple[int, int], ...]:
+    """Return where in a text (start, end) the words that tell something stand."""
+    words = _WORD.finditer(text, since)
+    return tuple(word.span() for word in words if word[0].lower() not in STOP_WORDS)
+
+
 def keywords(question: str) -> dict[str, float]:
     """Return the terms to look for in the keyword index, with their weights."""
     return dict.fromkeys(content_words(question), 1.0)

@@ -107,3 +107,12 @@ def test_short_abstracts_need_no_llamaindex():
         "assert 'llama_index.core' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_words_are_those_of_the_abstract_and_once_those_of_the_title():
+    subject = paper(SENTENCE * 60, title="Foxes and dogs")
+    first, *others = split_paper(subject)
+    words = [[c.text[start:end] for start, end in c.words] for c in (first, *others)]
+    assert words[0][:4] == ["Foxes", "dogs", "quick", "brown"]
+    assert sum(part.count("Foxes") for part in words) == 1
+    assert sum(part.count("quick") for part in words) == 60

@@ -36,3 +36,9 @@ def test_url_without_scheme_is_refused_with_the_right_spelling(name):
 def test_nonsense_timeout_is_refused(value):
     with pytest.raises(ConfigError, match="QA_TIMEOUT"):
         Config.from_env({"QA_TIMEOUT": value})
+
+
+def test_a_chroma_server_may_have_tenants_and_databases():
+    config = Config.from_env({"QA_CHROMA_TENANT": "our-group", "QA_CHROMA_DATABASE": "papers"})
+    assert (config.chroma_tenant, config.chroma_database) == ("our-group", "papers")
+    assert (Config.from_env({}).chroma_tenant, Config.from_env({}).chroma_database) == (None, None)

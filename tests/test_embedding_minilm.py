@@ -145,3 +145,21 @@ def test_asking_loads_neither_the_graph_writer_nor_the_client():
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "False"]
+
+
+def test_a_words_vector_is_the_one_it_has_within_the_text():
+    text = "Sparse backpropagation-free training."
+    places = ((0, 6), (7, 22), (23, 27), (28, 36))
+    by_word, by_span = minilm().embed_passages(
+        [Passage(text, ((0, len(text)),), places), Passage(text, ((0, len(text)), *places))]
+    )
+    np.testing.assert_allclose(by_word, by_span, atol=1e-6)
+    (alone,) = minilm().embed_passages([Passage("Sparse soup.", (), ((0, 6),))])
+    assert by_word[2] @ alone[1] < 0.95
+
+
+def test_words_behind_what_the_model_reads_get_the_vector_of_the_whole():
+    text = "word " * PIECES
+    rows = minilm().embed_passages([Passage(text, (), ((0, 4), (len(text) - 5, len(text) - 1)))])[0]
+    np.testing.assert_allclose(rows[2], rows[0], atol=1e-6)
+    assert not np.allclose(rows[1], rows[0], atol=1e-2)

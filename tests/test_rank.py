@@ -136,3 +136,59 @@ def test_what_the_authors_did_proves_more_than_what_others_have_done():
     own = [False, False, True]
     assert rank.best_sentences(cosines, words, no, own, figure_asked=False) == (2,)
     assert rank.best_sentences(cosines, words, no, no, figure_asked=False) == (1,)
+
+
+def bits(*vectors):
+    return np.packbits(np.stack(vectors) > 0, axis=1)
+
+
+def directions(count):
+    return np.random.default_rng(0).normal(size=(count, 384)).astype(np.float32)
+
+
+def test_a_paper_that_has_a_word_like_the_questions_is_ahead():
+    word, like, other, another = directions(4)
+    like = word + 0.5 * like
+    papers = [bits(other, another), bits(other, like, another)]
+    scores = rank.word_scores(unit(*word)[None], [1.0], papers)
+    assert scores[1] > scores[0]
+    assert scores.sum() == pytest.approx(0)
+
+
+def test_rare_words_of_the_question_count_more():
+    common, rare, *others = directions(4)
+    papers = [bits(common, *others), bits(rare, *others)]
+    question = np.stack([unit(*common), unit(*rare)])
+    assert np.argmax(rank.word_scores(question, [1.0, 5.0], papers)) == 1
+    assert np.argmax(rank.word_scores(question, [5.0, 1.0], papers)) == 0
+
+
+def test_signs_tell_a_cosine_within_some_hundredths():
+    word, other = directions(2)
+    for share in (0.0, 0.5, 1.0, 2.0):
+        mixed = word + share * other
+        cosine = float(unit(*word) @ unit(*mixed))
+        scores = rank.word_scores(unit(*word)[None], [1.0], [bits(mixed), bits(-mixed)])
+        assert (scores[0] - scores[1]) / 2 == pytest.approx(cosine, abs=0.1)
+
+
+def test_papers_without_words_score_as_the_lowest():
+    word, other = directions(2)
+    none = np.empty((0, 48), np.uint8)
+    papers = [none, bits(word), none, bits(other), none]
+    scores = rank.word_scores(unit(*word)[None], [1.0], papers)
+    assert scores[0] == scores[2] == scores[3] == scores[4] < scores[1]
+    assert rank.word_scores(unit(*word)[None], [1.0], [none, none]).tolist() == [0.0, 0.0]
+    assert rank.word_scores(unit(*word)[None], [1.0], []).size == 0
+
+
+def test_words_of_no_rarity_change_nothing():
+    word, other = directions(2)
+    scores = rank.word_scores(unit(*word)[None], [0.0], [bits(word), bits(other)])
+    assert scores.tolist() == [0.0, 0.0]
+
+
+def test_nearness_of_words_decides_between_papers_alike_otherwise():
+    words = np.array([-0.1, 0.1])
+    scores = rank.first_scores(X, [paper(X), paper(X)], [1.0, 1.0], MEAN, words)
+    assert scores[1] > scores[0]

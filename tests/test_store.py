@@ -1,6 +1,8 @@
+import shutil
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -19,7 +21,11 @@ from weights import minilm
 from qa.errors import CorpusError, StoreMismatch, StoreMissing
 from qa.papers import paper_id
 from qa.readers import read_corpus
-from qa.store import Generation, build, store_status, vectors
+from qa.store import Generation, build, store_status
+from qa.store import engine as engine_of_chroma
+from qa.store.client import Client, persistent_client
+from qa.store.engine import Engine
+from qa.store.server import close_client
 from qa.store.vectors_writer import VectorsWriter
 
 
@@ -289,14 +295,14 @@ def test_chunks_that_the_index_does_not_lead_to_are_compared_beside_it(
     with built(tmp_path / "store", corpus, embedder) as generation:
         whole = generation.nearest(query, 30)
     lost = [f"{paper}:1" for paper, _ in whole[::7]]
-    query_of_the_engine = vectors._Engine.query
+    query_of_the_engine = Engine.query
 
     def blind(self, vector, k, *, only):
         hits = zip(*query_of_the_engine(self, vector, 30, only=only), strict=True)
         return tuple(zip(*[hit for hit in hits if hit[0] not in lost][:k], strict=True)) or ([], [])
 
     monkeypatch.setattr(VectorsWriter, "strays", lambda *_: lost)
-    monkeypatch.setattr(vectors._Engine, "query", blind)
+    monkeypatch.setattr(Engine, "query", blind)
     with built(tmp_path / "other", corpus, embedder) as generation:
         assert generation.manifest.strays == len(lost)
         found = generation.nearest(query, 30)
@@ -311,8 +317,8 @@ def test_the_engine_and_the_client_of_chroma_answer_alike(tmp_path, embedder):
     with built(tmp_path / "store", corpus, embedder) as generation:
         folder = generation.folder / "chroma"
         ids = [chunk for chunk, *_ in generation._papers.db.execute("SELECT id FROM chunks")]
-    engine = vectors._Engine(folder)
-    client = vectors._Client(vectors.persistent_client(folder), "chunks", nullcontext)
+    engine = Engine.opened(folder, nullcontext)
+    client = Client(persistent_client(folder), "chunks", nullcontext)
     for k, only in ((1, None), (10, None), (50, None), (5, ids[::4])):
         assert engine.query(query, k, only=only) == client.query(query, k, only=only)
     assert engine.count() == client.count() == 50
@@ -323,10 +329,44 @@ def test_the_engine_and_the_client_of_chroma_answer_alike(tmp_path, embedder):
 def test_an_engine_that_we_do_not_know_is_asked_by_its_client(tmp_path, embedder, monkeypatch):
     corpus = corpus_of(tmp_path / "corpus", range(5))
     build(tmp_path / "store", corpus, embedder)
+    client_of_chroma = persistent_client(tmp_path / "other")  # imports it, while it still can
+    close_client(client_of_chroma)
     monkeypatch.setitem(sys.modules, "chromadb_rust_bindings", ModuleType("renamed"))
     with opened(tmp_path / "store", corpus, embedder) as generation:
-        assert type(generation._vectors).__name__ == "_Client"
+        assert type(generation._vectors).__name__ == "Client"
         assert len(content(generation)) == 5
+
+
+def test_an_engine_that_writes_otherwise_is_filled_by_its_client(tmp_path, embedder, monkeypatch):
+    corpus = corpus_of(tmp_path / "corpus", range(40))
+    changed = corpus_of(tmp_path / "changed", range(1, 42), revised=[3])
+    made = {}
+    for way in ("engine", "client"):
+        for which in (corpus, changed):  # the second by patching a copy of the first
+            shutil.copytree(which.path, tmp_path / "now", dirs_exist_ok=True)
+            now = read_corpus(tmp_path / "now")
+            with built(tmp_path / way, now, embedder) as generation:
+                made[way, which.path.name] = content(generation), generation.manifest.patched
+        monkeypatch.setitem(engine_of_chroma._WRITING, "upsert", "collection_id ids vectors")
+    assert made["engine", "corpus"] == made["client", "corpus"]
+    assert made["engine", "changed"] == made["client", "changed"]
+    assert made["engine", "changed"][1] == 5
+    with closing(VectorsWriter.create(tmp_path / "chroma", rows=1)) as writer:
+        assert type(writer._collection).__name__ == "Client"
+
+
+def test_building_imports_chroma_s_client_no_more_than_asking(tmp_path):
+    corpus = corpus_of(tmp_path / "corpus", range(5))
+    program = (
+        "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[3])\n"
+        "from store_parts import HashEmbedder\nfrom qa.readers import read_corpus\n"
+        "from qa.store import build\n"
+        "build(Path(sys.argv[1]), read_corpus(Path(sys.argv[2])), HashEmbedder())\n"
+        "print([name for name in ('chromadb', 'llama_index.core') if name in sys.modules])"
+    )
+    words = [sys.executable, "-c", program, tmp_path / "store", corpus.path, Path(__file__).parent]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_asking_imports_neither_chroma_s_client_nor_llamaindex(tmp_path, embedder):

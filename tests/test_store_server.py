@@ -1,5 +1,6 @@
 import contextlib
 import http.server
+import json
 import shutil
 import socket
 import subprocess
@@ -203,6 +204,93 @@ def test_a_server_that_refuses_is_told(tmp_path, store, embedder, code, advice):
     assert seen[0]["Authorization"] == "Bearer secret"
     assert seen[0]["X-Chroma-Token"] == "secret"
     assert "secret" not in str(caught.value)
+
+
+def post(url, body):
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    urllib.request.urlopen(request, timeout=5).close()
+
+
+def test_vectors_go_to_the_tenant_and_database_that_are_named(tmp_path, store, server, embedder):
+    corpus = corpus_of(tmp_path / "corpus", range(10))
+    post(f"{server.url}/api/v2/tenants", {"name": "our-group"})
+    post(f"{server.url}/api/v2/tenants/our-group/databases", {"name": "papers"})
+    theirs = ChromaServer(server.url, tenant="our-group", database="papers")
+    build(store, corpus, embedder, server=theirs)
+    with opened(store, corpus, embedder, server=theirs) as generation:
+        assert len(content(generation)) == 10
+        assert collections(theirs) == {generation.manifest.collection}
+        assert generation.manifest.collection not in collections(server)
+    with pytest.raises(StoreDamaged, match="does not have"):
+        opened(store, corpus, embedder, server=server)
+
+
+def test_a_tenant_that_is_not_there_is_told(tmp_path, store, server, embedder):
+    corpus = corpus_of(tmp_path / "corpus", range(3))
+    nowhere = ChromaServer(server.url, tenant="nobody")
+    with pytest.raises(StoreError, match=r"no tenant nobody with .*QA_CHROMA_TENANT"):
+        build(store, corpus, embedder, server=nowhere)
+
+
+@contextlib.contextmanager
+def quota(server, most):
+    """A way to a server that refuses requests for, or with, more than so many records."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked = json.loads(body) if body else {}
+            used = [asked.get("n_results"), asked.get("limit"), len(asked.get("ids") or ())]
+            if max(number or 0 for number in used) > most:
+                self.send_error(429, "quota exceeded")
+                return
+            headers = {"Content-Type": "application/json"}
+            request = urllib.request.Request(
+                f"{server.url}{self.path}", body or None, headers, method=self.command
+            )
+            try:
+                reply = urllib.request.urlopen(request, timeout=30)
+            except urllib.error.HTTPError as error:
+                reply = error
+            with reply:
+                said = reply.read()
+            self.send_response(reply.status)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 (their names)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        yield ChromaServer(f"http://127.0.0.1:{listener.server_port}")
+        listener.shutdown()
+        thread.join()
+
+
+def test_a_quota_like_that_of_chroma_cloud_is_kept(tmp_path, store, server, embedder, monkeypatch):
+    corpus = corpus_of(tmp_path / "corpus", range(50))
+    with quota(server, 20) as narrow:
+        with pytest.raises(StoreError):
+            build(store, corpus, embedder, server=narrow)
+        monkeypatch.setattr(ChromaServer, "most", 20)
+        build(store, corpus, embedder, server=narrow)
+        with opened(store, corpus, embedder, server=narrow) as generation:
+            assert len(content(generation)) == 50
+            assert len(generation.nearest(embedder.embed(["graphs"])[0], 50)) == 20
+        build(store, corpus_of(tmp_path / "corpus", range(1, 50)), embedder, server=narrow)
+
+
+def test_chroma_cloud_s_quota_is_known():
+    assert ChromaServer("https://api.trychroma.com").most == 300
+    assert ChromaServer("https://europe-west1.gcp.trychroma.com:443").most == 300
+    assert ChromaServer("https://trychroma.com.example.org").most is None
+    assert ChromaServer("http://localhost:8000").most is None
 
 
 def test_the_token_is_not_shown():

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.terms import asks_for_number, content_words, keywords, tells_own_work, topic
+from qa.terms import (
+    asks_for_number,
+    content_words,
+    keywords,
+    telling_words,
+    tells_own_work,
+    topic,
+)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +84,10 @@ def test_own_work_is_told_from_background():
     assert tells_own_work("We propose a new rule.")
     assert tells_own_work("This paper studies depth.")
     assert not tells_own_work("Backpropagation is the standard method.")
+
+
+def test_telling_words_are_found_where_they_stand():
+    text = "The long-tailed data. We show THEM."
+    assert [text[a:b] for a, b in telling_words(text)] == ["long", "tailed", "data"]
+    assert [text[a:b] for a, b in telling_words(text, since=9)] == ["tailed", "data"]
+    assert telling_words("") == telling_words("of the") == ()

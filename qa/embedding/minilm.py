@@ -3,13 +3,15 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
+from qa.config import refuse_telemetry
 from qa.embedding.converted import FOLDER, load_model
-from qa.embedding.embedder import LOCAL_MODEL, FloatArray, Passage, normalised
+from qa.embedding.embedder import LOCAL_MODEL, FloatArray, Passage, added_up, normalised
 from qa.errors import EmbeddingError
 from qa.progress import Listener
 
@@ -38,10 +40,10 @@ class MiniLM:
         return np.concatenate(rows) if rows else np.empty((0, DIMENSION), dtype=np.float32)
 
     def embed_passages(self, passages: Sequence[Passage]) -> list[FloatArray]:
-        """Return (1 + spans, 384) per passage.
+        """Return (1 + spans + words, 384) per passage.
 
-        A span's vector is the mean of its own word pieces as the model sees them within the whole
-        text, so it costs nothing more.
+        The vector of a span or word is the mean of its own word pieces as the model sees them
+        within the whole text, so it costs nothing more.
         """
         if not passages:
             return []
@@ -68,11 +70,15 @@ def _rows(passage: Passage, read: Callable[[str], tuple[FloatArray, Offsets]]) -
     rows = [whole]
     for first, last in 1 + np.searchsorted(starts, passage.spans).reshape(-1, 2):
         rows.append(vectors[first:last].mean(axis=0) if first < last else whole)
-    return normalised(rows)
+    words = 1 + np.searchsorted(starts, passage.words).reshape(-1, 2)
+    sums = added_up(vectors, words[:, 0], words[:, 1])
+    sums[words[:, 0] >= words[:, 1]] = whole
+    return normalised(np.concatenate([rows, sums]))
 
 
 def _load(cache: Path, listener: Listener) -> Callable[[str], tuple[FloatArray, Offsets]]:
     """Return what makes of a text a vector per word piece, (n, 384), and the pieces' offsets."""
+    refuse_telemetry()  # which is decided when the library is loaded
     import onnxruntime  # type: ignore[import-untyped]
     from tokenizers import Tokenizer
 
@@ -91,6 +97,8 @@ def _load(cache: Path, listener: Listener) -> Callable[[str], tuple[FloatArray, 
             f" ({str(exc)[:200]}): try `pip install --upgrade onnxruntime`"
         ) from exc
 
+    # A question is read twice in a row: for its own vector, and for those of its words.
+    @lru_cache(maxsize=1)
     def read(text: str) -> tuple[FloatArray, Offsets]:
         # Half a surrogate pair, as a bad file name or escape leaves it, becomes "?".
         encoding = tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"))

@@ -6,27 +6,38 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qa.embedding import Passage
+from qa.store.word_bits import Bits, as_bits
 
 # Half precision: cosines of unit vectors change by less than 1e-4, and space is halved.
 STORED = np.dtype("<f2")
 Half = NDArray[np.float16]
 _KEEP = 3  # generations whose vectors are kept, so that going back to a model or corpus is free
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS passages (
-  key BLOB PRIMARY KEY, rows INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
+DROP TABLE IF EXISTS passages;  -- an earlier version's, without words
+CREATE TABLE IF NOT EXISTS chunks (
+  key BLOB PRIMARY KEY, rows INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL,
+  words BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS uses (key BLOB PRIMARY KEY, build INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uses_by_build ON uses (build);
 """
 
 
+class Embedded(NamedTuple):
+    """What is kept of a passage."""
+
+    rows: Half  # (1 + spans, dimension)
+    words: Bits  # (different words, dimension / 8)
+
+
 def cache_key(fingerprint: str, passage: Passage) -> bytes:
-    """Return the key of a passage's vectors: 16 bytes of its text, its spans and the model."""
-    content = f"{fingerprint}\0{passage.spans}\0{passage.text}"
+    """Return the key of a passage's vectors: 16 bytes of its text, its parts and the model."""
+    content = f"{fingerprint}\0{passage.spans}\0{passage.words}\0{passage.text}"
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
@@ -54,24 +65,24 @@ class EmbeddingCache:
         self._path.replace(self._path.with_suffix(".damaged"))
         self._db = _opened(self._path)
 
-    def get(self, keys: Sequence[bytes]) -> dict[bytes, Half]:
-        """Return the vectors of those keys that are known, (rows, dimension) each."""
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
+        """Return the vectors of those keys that are known."""
         try:
-            return {key: array for key, array in self._found(keys) if array is not None}
+            return {key: vectors for key, vectors in self._found(keys) if vectors is not None}
         except sqlite3.DatabaseError as exc:
             self._renew(exc)
             return {}
 
-    def _found(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Half | None]]:
+    def _found(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Embedded | None]]:
         for start in range(0, len(keys), 500):
             some = keys[start : start + 500]
             marks = ",".join("?" * len(some))
-            query = f"SELECT key, rows, crc, data FROM passages WHERE key IN ({marks})"
-            for key, rows, crc, data in self._db.execute(query, some):
-                whole = zlib.crc32(data) == crc
-                yield key, np.frombuffer(data, STORED).reshape(rows, -1) if whole else None
+            query = f"SELECT key, rows, crc, data, words FROM chunks WHERE key IN ({marks})"
+            for key, rows, crc, data, words in self._db.execute(query, some):
+                whole = _checksum(data, words) == crc
+                yield key, _embedded(rows, data, words) if whole else None
 
-    def put(self, vectors: Mapping[bytes, Half]) -> None:
+    def put(self, vectors: Mapping[bytes, Embedded]) -> None:
         """Store vectors, durably, in one transaction."""
         try:
             self._put(vectors)
@@ -79,13 +90,13 @@ class EmbeddingCache:
             self._renew(exc)
             self._put(vectors)
 
-    def _put(self, vectors: Mapping[bytes, Half]) -> None:
+    def _put(self, vectors: Mapping[bytes, Embedded]) -> None:
         with self._db:
             build = self._latest() + 1  # newer than any that was published
-            for key, array in vectors.items():
-                data = array.astype(STORED, copy=False).tobytes()
-                row = (key, len(array), zlib.crc32(data), data)
-                self._db.execute("INSERT OR REPLACE INTO passages VALUES (?, ?, ?, ?)", row)
+            for key, (rows, words) in vectors.items():
+                data, bits = rows.astype(STORED, copy=False).tobytes(), words.tobytes()
+                row = (key, len(rows), _checksum(data, bits), data, bits)
+                self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)", row)
                 self._db.execute("INSERT OR REPLACE INTO uses VALUES (?, ?)", (key, build))
 
     def settle(self, used: Iterable[bytes]) -> None:
@@ -97,10 +108,10 @@ class EmbeddingCache:
             )
             self._db.execute("DELETE FROM uses WHERE build <= ?", (build - _KEEP,))
             dropped = self._db.execute(
-                "DELETE FROM passages WHERE key NOT IN (SELECT key FROM uses)"
+                "DELETE FROM chunks WHERE key NOT IN (SELECT key FROM uses)"
             ).rowcount
             self._db.execute(f"PRAGMA user_version = {build}")
-        if dropped > self._number("SELECT count(*) FROM passages"):
+        if dropped > self._number("SELECT count(*) FROM chunks"):
             with suppress(sqlite3.OperationalError):  # takes as much space again, for a while
                 self._db.execute("VACUUM")
 
@@ -116,12 +127,21 @@ class EmbeddingCache:
     def count(path: Path) -> int:
         """Return how many passages have vectors in a cache that another process may be writing."""
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            (count,) = db.execute("SELECT count(*) FROM passages").fetchone()
+            (count,) = db.execute("SELECT count(*) FROM chunks").fetchone()
         return int(count)
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _checksum(data: bytes, words: bytes) -> int:
+    return zlib.crc32(words, zlib.crc32(data))
+
+
+def _embedded(count: int, data: bytes, words: bytes) -> Embedded:
+    rows = np.frombuffer(data, STORED).reshape(count, -1)
+    return Embedded(rows, as_bits(words, rows.shape[1]))
 
 
 def _opened(path: Path) -> sqlite3.Connection:

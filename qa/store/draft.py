@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from qa.store.seal import sums
 from qa.store.server import ChromaServer
 from qa.store.server_collections import note_collection
 from qa.store.skipped import SkippedEntries
-from qa.store.vectors_writer import VectorsWriter, batches, copy_folder
+from qa.store.vectors_writer import VectorsWriter, copy_folder
 
 _BATCH = 128  # papers; what was embedded is durable after each batch
 
@@ -67,12 +68,17 @@ class Draft:
             ids = [paper_id for paper_id in ids if paper_id in touched]
         self._added = set(ids)
         embedder = PaperEmbedder(self._means.embedder, self._means.cache)
-        done = 0
-        self._says("embedding", done, len(ids), "papers")
-        for papers in merged.papers(ids, size=_BATCH):
-            self._papers.add(embedder.rows(papers))
-            done += len(papers)
-            self._says("embedding", done, len(ids), "papers")
+        self._says("embedding", 0, len(ids), "papers")
+        # A batch is written by a thread while the model is at the next.
+        with ThreadPoolExecutor(1) as writer:
+            writing: Future[None] | None = None
+            for rows in embedder.rows(merged.papers(ids, size=_BATCH)):
+                if writing is not None:
+                    writing.result()
+                writing = writer.submit(self._papers.add, rows)
+                self._says("embedding", embedder.papers, len(ids), "papers")
+            if writing is not None:
+                writing.result()
         return embedder.embedded
 
     def index(self) -> tuple[int, str | None]:
@@ -111,10 +117,10 @@ class Draft:
         self, writer: VectorsWriter, rows: Sequence[ChunkRow], *, gone: Sequence[str] = ()
     ) -> None:
         writer.delete(gone)
-        for part in batches(len(rows)):
+        for part in writer.batches(len(rows)):
             some = rows[part]
             found = self._means.cache.get([row.key for row in some])
-            vectors = np.array([found[row.key][0] for row in some], np.float32)
+            vectors = np.array([found[row.key].rows[0] for row in some], np.float32)
             writer.upsert([row.id for row in some], vectors, [row.metadata for row in some])
             self._says("indexing", part.stop, len(rows), "vectors")
 
@@ -122,7 +128,7 @@ class Draft:
         keys = {row.id: row.key for row in self._papers.chunks()}
         strays = writer.strays(list(keys))
         found = self._means.cache.get([keys[chunk] for chunk in strays])
-        self._papers.set_strays({chunk: found[keys[chunk]][0] for chunk in strays})
+        self._papers.set_strays({chunk: found[keys[chunk]].rows[0] for chunk in strays})
 
     def finish(self, corpus: Corpus, state: CorpusState, skipped: SkippedEntries) -> Manifest:
         """Index the vectors and write the manifest; then it can be opened."""

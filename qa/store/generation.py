@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +15,7 @@ from qa.papers import Paper
 from qa.readers import Corpus
 from qa.store.corpus_state import CorpusState
 from qa.store.faults import MEND, reading
-from qa.store.keywords import Keywords, count_terms
+from qa.store.keywords import Keywords
 from qa.store.layout import Layout
 from qa.store.lease import Lease
 from qa.store.manifest import Manifest
@@ -24,10 +23,10 @@ from qa.store.papers_db import PapersReader
 from qa.store.selection import Selection, select
 from qa.store.server import ChromaServer
 from qa.store.vectors import Vectors, open_collection, open_folder
+from qa.store.word_bits import Bits
 
 FloatArray = NDArray[np.float32]
 Only = Selection | Collection[str]  # the papers to choose from, or their ids
-_SAMPLE = 1000  # papers: enough for a mean within a hundredth of the whole corpus's
 _ATTEMPTS = 20  # to open: each one lost means that a rebuild was published in that moment
 
 
@@ -47,6 +46,7 @@ class Generation:
         with reading(folder / "papers.sqlite"):
             self._keywords = Keywords(papers.db)
             self._strays, self._stray_vectors = papers.strays()
+            self._mean_vector = papers.mean_vector()
             self.paper_count = papers.count()
 
     @classmethod
@@ -120,7 +120,8 @@ class Generation:
             return []
         among = None if only is None else self._chunks_of(only)
         chunks = self.manifest.chunks if among is None else len(among)
-        asked = min(chunks, k + k * (chunks - total) // total + 10)
+        most = min(chunks, self._vectors.most or chunks)
+        asked = min(most, k + k * (chunks - total) // total + 10)
         while True:
             hits = zip(*self._vectors.query(vector, asked, only=among), strict=True)
             cosines = [(chunk, 1.0 - distance) for chunk, distance in hits]
@@ -128,9 +129,9 @@ class Generation:
             best: dict[str, float] = {}
             for chunk, cosine in sorted(cosines, key=_by_cosine):
                 best.setdefault(chunk.rpartition(":")[0], cosine)
-            if len(best) >= k or asked >= chunks:
+            if len(best) >= k or asked >= most:
                 return list(best.items())[:k]
-            asked = min(chunks, 2 * asked)
+            asked = min(most, 2 * asked)
 
     def _stray_cosines(
         self, vector: FloatArray, among: Collection[str] | None
@@ -178,16 +179,17 @@ class Generation:
         with self._lock, reading(self.folder):
             return self._papers.vectors(ids)
 
+    def words(self, ids: Sequence[str]) -> dict[str, Bits]:
+        """Return (words, dimension / 8) per paper: the signs of its words' vectors, as bits.
+
+        There are none if the embedding model does not see words within their text.
+        """
+        with self._lock, reading(self.folder):
+            return self._papers.words(ids, dimension=self.manifest.dimension)
+
     def mean_vector(self) -> FloatArray:
         """Return the mean of the papers' vectors (d,), of an even sample where there are many."""
         return self._mean_vector
-
-    @cached_property
-    def _mean_vector(self) -> FloatArray:
-        ids = self.ids()
-        sample = ids[:: -(-len(ids) // _SAMPLE)]
-        rows = np.stack([vectors[0] for vectors in self.vectors(sample).values()])
-        return np.asarray(rows.mean(axis=0), np.float32)
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """Return papers in the order of ids; unknown ids are left out."""
@@ -226,7 +228,9 @@ class Generation:
 
     def term_counts(self, ids: Sequence[str]) -> list[dict[str, int]]:
         """Return for each paper how often it has each word, title words double; see count_terms."""
-        return count_terms([(paper.title, paper.abstract) for paper in self.papers(ids)])
+        texts = [(paper.title, paper.abstract) for paper in self.papers(ids)]
+        with self._lock:
+            return self._keywords.counts(texts)
 
     def close(self) -> None:
         """Close all files and give the lease back."""

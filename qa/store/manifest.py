@@ -8,7 +8,7 @@ from qa.errors import StoreDamaged, StoreMismatch
 from qa.store.faults import MEND
 from qa.store.layout import replace_file
 
-FORMAT = 1  # of everything in a generation's folder; a change makes `ask` refuse older ones
+FORMAT = 3  # of everything in a generation's folder; a change makes `ask` refuse older ones
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class Merged:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.db = sqlite3.connect(path)
+        # Papers are read by another thread than records are taken in by, one after the other.
+        self.db = sqlite3.connect(path, check_same_thread=False)
         self.db.execute("PRAGMA journal_mode=OFF")
         self.db.execute("PRAGMA synchronous=OFF")
         self.db.execute(_SCHEMA)

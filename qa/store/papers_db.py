@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from qa.papers import Paper
 from qa.sentences import Sentence
+from qa.store import summary
 from qa.store.cache import STORED
+from qa.store.word_bits import Bits, as_bits
 
 FloatArray = NDArray[np.float32]
 T = TypeVar("T")
@@ -28,10 +30,10 @@ CREATE TABLE chunks (
   start INTEGER NOT NULL, "end" INTEGER NOT NULL, key BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX chunks_by_paper ON chunks (n);
 CREATE TABLE sentences (n INTEGER PRIMARY KEY, spans BLOB NOT NULL, vectors BLOB NOT NULL);
+CREATE TABLE words (n INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
 CREATE TABLE strays (id TEXT PRIMARY KEY, vector BLOB NOT NULL);
 CREATE VIRTUAL TABLE keywords USING fts5(
   title, abstract, content='papers', content_rowid='n', tokenize='porter unicode61');
-CREATE VIRTUAL TABLE terms USING fts5vocab(keywords, 'row');
 """
 _LISTS = ("sources", "authors", "keywords")
 _FIELDS = (
@@ -48,6 +50,7 @@ class Row:
     digest: bytes
     chunks: tuple[tuple[str, int, int, int, bytes], ...]  # id, number, start, end, cache key
     vectors: NDArray[np.float16]  # row 0 the whole abstract, row i the i-th sentence
+    words: Bits  # a row for each word of a chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ def paper_of(row: Sequence[object]) -> Paper:
 
 
 _SPAN = 8  # bytes: two integers of 4
+_REMEMBERED = 2000  # papers whose vectors stay in memory: 30 MB
 COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
 
 
@@ -106,12 +110,13 @@ class PapersWriter:
 
     def __init__(self, path: Path) -> None:
         fresh = not path.exists()
-        self.db = sqlite3.connect(path)
+        # Threads take turns in writing.
+        self.db = sqlite3.connect(path, check_same_thread=False)
         # No journal: a generation that is not finished is thrown away whole.
         self.db.execute("PRAGMA journal_mode=OFF")
         self.db.execute("PRAGMA synchronous=OFF")
         if fresh:
-            self.db.executescript(_SCHEMA)
+            self.db.executescript(_SCHEMA + summary.SCHEMA)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add papers that are not here yet."""
@@ -139,6 +144,7 @@ class PapersWriter:
         self.db.execute(
             "INSERT INTO sentences VALUES (?, ?, ?)", (n, spans.tobytes(), vectors.tobytes())
         )
+        self.db.execute("INSERT INTO words VALUES (?, ?)", (n, row.words.tobytes()))
 
     def remove(self, ids: Iterable[str]) -> list[str]:
         """Remove papers; returns the ids of the chunks that they had."""
@@ -155,7 +161,7 @@ class PapersWriter:
                     "VALUES ('delete', ?, ?, ?)",
                     (n, title, abstract),
                 )
-                for table in ("papers", "chunks", "sentences"):
+                for table in ("papers", "chunks", "sentences", "words"):
                     self.db.execute(f"DELETE FROM {table} WHERE n = ?", (n,))
         return gone
 
@@ -191,9 +197,10 @@ class PapersWriter:
         return int(number)
 
     def finish(self) -> None:
-        """Tidy the keyword index and close the file."""
+        """Tidy the keyword index, sum all up, and close the file."""
         with self.db:
             self.db.execute("INSERT INTO keywords (keywords) VALUES ('optimize')")
+        summary.summarise(self.db)
         self.db.close()
 
     def close(self) -> None:
@@ -208,6 +215,7 @@ class PapersReader:
         # "immutable": no locks and no journal, so that a read-only disk will do.
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         self.db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._vectors: dict[str, FloatArray] = {}
 
     def count(self) -> int:
         """Return how many papers there are."""
@@ -231,12 +239,31 @@ class PapersReader:
 
     def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
         """Return each paper's vectors: row 0 the whole abstract, row i its i-th sentence."""
+        fresh = [paper_id for paper_id in ids if paper_id not in self._vectors]
+        if len(self._vectors) + len(fresh) > _REMEMBERED:
+            self._vectors.clear()
+            fresh = list(ids)
+        # The rounds of a question have most of their candidates in common.
+        self._vectors.update(self._fetched(fresh))
+        return {paper_id: self._vectors[paper_id] for paper_id in ids if paper_id in self._vectors}
+
+    def _fetched(self, ids: Sequence[str]) -> Iterator[tuple[str, FloatArray]]:
         columns = f"id, length(spans) / {_SPAN} + 1, vectors"
-        query = f"SELECT {columns} FROM papers JOIN sentences USING (n)"
-        return {
-            paper_id: np.frombuffer(data, STORED).reshape(rows, -1).astype(np.float32)
-            for paper_id, rows, data in self._of(ids, query)
-        }
+        for paper_id, rows, data in self._of(
+            ids, f"SELECT {columns} FROM papers JOIN sentences USING (n)"
+        ):
+            vectors = np.frombuffer(data, STORED).reshape(rows, -1).astype(np.float32)
+            vectors.flags.writeable = False
+            yield paper_id, vectors
+
+    def words(self, ids: Sequence[str], *, dimension: int) -> dict[str, Bits]:
+        """Return the signs of the vectors of each paper's words, as bits."""
+        query = "SELECT id, vectors FROM papers JOIN words USING (n)"
+        return {paper_id: as_bits(data, dimension) for paper_id, data in self._of(ids, query)}
+
+    def mean_vector(self) -> FloatArray:
+        """Return the mean of the papers' vectors (d,)."""
+        return summary.mean_vector(self.db)
 
     def ids(self, numbers: Sequence[int]) -> list[str]:
         """Return the ids of papers given by their row numbers, in that order."""

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from qa.errors import StoreDamaged, StoreError
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import httpx
     from chromadb.api import ClientAPI
 
+OK, NOT_FOUND = 200, 404  # http.client takes 0.1 s to import
+_CLOUD = ".trychroma.com"
+CLOUD_MOST = 300  # Chroma Cloud's quota, unless its support has raised it
 _PATIENCE = 10.0  # seconds for the server's first word
 _TIMEOUT = 120.0  # seconds for one request: a large batch takes its time
 
@@ -22,6 +25,14 @@ class ChromaServer:
 
     url: str
     token: str | None = field(default=None, repr=False)
+    tenant: str | None = None  # neither: those that the token is for, or the server's defaults
+    database: str | None = None
+
+    @property
+    def most(self) -> int | None:
+        """How many records one request may bring or get back; None where all servers agree."""
+        host = urlsplit(self.url).hostname or ""
+        return CLOUD_MOST if f".{host}".endswith(_CLOUD) else None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -33,38 +44,73 @@ class ChromaServer:
     def connect(self) -> "ClientAPI":
         """Return a client; raises StoreError when there is no server or it does not let us in."""
         self.check()
-        import chromadb
-        from chromadb.config import Settings
-
-        parts = urlsplit(self.url)
-        ssl = parts.scheme == "https"
         with self.faults():
-            client = chromadb.HttpClient(
-                host=self.url if parts.path.strip("/") else parts.hostname or "",
-                port=parts.port or (443 if ssl else 80),
-                ssl=ssl,
-                headers=self.headers,
-                settings=Settings(anonymized_telemetry=False),
-            )
+            client = self._client()
         # Chroma's client waits without end; a server that hangs must not take us with it.
         for session in _sessions(client):
             session.timeout = _TIMEOUT
         return client
 
+    def _client(self) -> "ClientAPI":
+        import chromadb
+        from chromadb.config import Settings
+
+        parts = urlsplit(self.url)
+        ssl = parts.scheme == "https"
+        return chromadb.HttpClient(
+            host=self.url if parts.path.strip("/") else parts.hostname or "",
+            port=parts.port or (443 if ssl else 80),
+            ssl=ssl,
+            headers=self.headers,
+            tenant=self._tenant,
+            database=self._database,
+            settings=Settings(
+                anonymized_telemetry=False,
+                # A token for one tenant and database alone: Chroma then takes those.
+                chroma_overwrite_singleton_tenant_database_access_from_auth=(
+                    self.token is not None and self.tenant is None and self.database is None
+                ),
+            ),
+        )
+
     def check(self) -> None:
-        """Raise StoreError unless the server answers soon; Chroma's client would wait for ever."""
+        """Raise StoreError unless the server answers soon and has the tenant and the database.
+
+        Chroma's client would wait for ever for the one, and leave a connection open at the other.
+        """
+        code = self._status("heartbeat")
+        if code != OK:
+            raise StoreError(self._refusal(code))
+        if self.tenant is None and self.database is None:
+            return
+        code = self._status(f"tenants/{quote(self._tenant)}/databases/{quote(self._database)}")
+        if code == NOT_FOUND:
+            raise StoreError(self._no_place())
+        if code != OK:
+            raise StoreError(self._refusal(code))
+
+    @property
+    def _tenant(self) -> str:
+        return self.tenant or "default_tenant"
+
+    @property
+    def _database(self) -> str:
+        return self.database or "default_database"
+
+    def _status(self, path: str) -> int:
+        """Return the HTTP status of a request; raises StoreError if there is no answer."""
         import urllib.error
         import urllib.request  # 0.05 s, and few have a server
 
         request = urllib.request.Request(  # noqa: S310 (Config lets only http and https through)
-            f"{self.url.rstrip('/')}/api/v2/heartbeat", headers=self.headers
+            f"{self.url.rstrip('/')}/api/v2/{path}", headers=self.headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE):  # noqa: S310 (as above)
-                pass
+            with urllib.request.urlopen(request, timeout=_PATIENCE) as reply:  # noqa: S310 (as above)
+                return int(reply.status)
         except urllib.error.HTTPError as exc:
             exc.close()
-            raise StoreError(self._refusal(exc.code)) from exc
+            return exc.code
         except OSError as exc:
             raise StoreError(self._silence(getattr(exc, "reason", exc))) from exc
 
@@ -89,9 +135,16 @@ class ChromaServer:
             "one, or another machine has rebuilt). Put them there with: qa rebuild"
         )
 
+    def _no_place(self) -> str:
+        return (
+            f"The Chroma server at {self.url} has no tenant {self._tenant} with a database "
+            f"{self._database}. Check QA_CHROMA_TENANT and QA_CHROMA_DATABASE."
+        )
+
     def _refusal(self, code: int) -> str:
         if code in {401, 403}:
-            return f"The Chroma server at {self.url} refuses us ({code}). Check QA_CHROMA_TOKEN."
+            check = "Check QA_CHROMA_TOKEN" + (" and QA_CHROMA_TENANT." if self.tenant else ".")
+            return f"The Chroma server at {self.url} refuses us ({code}). {check}"
         return f"What answers at {self.url} is no Chroma server ({code}). Check QA_CHROMA_URL."
 
     def _silence(self, why: object) -> str:

@@ -3,21 +3,16 @@
 import contextlib
 import shutil
 import sqlite3
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any, Protocol
 
 from qa.errors import StoreError
-from qa.store.server import ChromaServer, close_client
-from qa.store.vectors import COLLECTION, Faults, FloatArray, persistent_client
-
-if TYPE_CHECKING:
-    from chromadb import Collection
-    from chromadb.api import ClientAPI
+from qa.store.client import Client, persistent_client
+from qa.store.engine import COLLECTION, Engine, FloatArray, Hits
+from qa.store.server import ChromaServer
 
 # ef_search=1000: at Chroma's default a query for hundreds of chunks misses one in twenty.
 _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 1000}
@@ -25,76 +20,106 @@ _GROUP = 10_000  # vectors after which Chroma writes its index to disk
 _BATCH = 1_000  # below the limit of any Chroma
 
 
+class Collection(Protocol):
+    """Vectors that can be changed, in a folder or on a server."""
+
+    @property
+    def most(self) -> int | None:
+        """How many vectors one request may bring or ask for; None: no limit of interest."""
+
+    def upsert(
+        self, ids: Sequence[str], vectors: FloatArray, metadatas: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Store vectors under their ids, instead of any that were there."""
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove vectors."""
+
+    def ids(self, *, limit: int, offset: int) -> list[str]:
+        """Return the ids of some of the vectors, in a fixed order."""
+
+    def any_vector(self) -> FloatArray:
+        """Return one of the vectors (d,)."""
+
+    def query(self, vector: FloatArray, k: int, *, only: Sequence[str] | None) -> Hits:
+        """Return the k nearest chunks."""
+
+    def close(self) -> None:
+        """Let go of files or connections."""
+
+
 class VectorsWriter:
     """Puts vectors into, and takes them out of, one collection that nobody asks yet."""
 
-    def __init__(self, client: "ClientAPI", collection: "Collection", faults: Faults) -> None:
-        self._client = client
+    def __init__(self, collection: Collection) -> None:
         self._collection = collection
-        self._faults = faults
 
     @classmethod
     def create(cls, folder: Path, *, rows: int) -> "VectorsWriter":
         """Make a folder's collection, for so many vectors."""
-        with _faults(folder):
-            client = persistent_client(folder)
-            return cls(client, _made(client, COLLECTION, rows), lambda: _faults(folder))
+        return cls(_in_folder(folder, _made_for(rows), fresh=True))
 
     @classmethod
     def on_server(cls, server: ChromaServer, name: str, *, rows: int) -> "VectorsWriter":
         """Make or find a server's collection, for so many vectors."""
-        client = server.connect()
-        with server.faults():
-            return cls(client, _made(client, name, rows), server.faults)
+        hnsw = _made_for(rows)
+        return cls(Client.made(server.connect(), name, server.faults, hnsw, most=server.most))
 
     @classmethod
     def patch(cls, folder: Path, *, operations: int) -> "VectorsWriter":
         """Open the collection of a copied folder for so many upserts and deletions."""
-        with _faults(folder):
-            client = persistent_client(folder)
-            collection = client.get_collection(COLLECTION, embedding_function=None)
-            with warnings.catch_warnings():  # Chroma warns of what it wrote itself
-                warnings.simplefilter("ignore", DeprecationWarning)
-                collection.modify(configuration={"hnsw": {"sync_threshold": max(2, operations)}})
-            return cls(client, collection, lambda: _faults(folder))
+        return cls(_in_folder(folder, {"sync_threshold": max(2, operations)}, fresh=False))
 
     def upsert(
-        self, ids: Sequence[str], vectors: FloatArray, metadatas: Sequence[dict[str, Any]]
+        self, ids: Sequence[str], vectors: FloatArray, metadatas: Sequence[Mapping[str, Any]]
     ) -> None:
         """Store vectors under their ids, instead of any that were there; at most a batch."""
-        with self._faults():
-            self._collection.upsert(ids=list(ids), embeddings=vectors, metadatas=list(metadatas))
+        self._collection.upsert(ids, vectors, metadatas)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove vectors."""
-        with self._faults():
-            for part in batches(len(ids)):
-                self._collection.delete(ids=list(ids[part]))
+        for part in self.batches(len(ids)):
+            self._collection.delete(ids[part])
 
     def ids(self) -> set[str]:
         """Return the ids of all vectors that are there."""
         found: set[str] = set()
-        with self._faults():
-            while part := self._collection.get(limit=_GROUP, offset=len(found), include=[])["ids"]:
-                found.update(part)
+        limit = self._collection.most or _GROUP
+        while part := self._collection.ids(limit=limit, offset=len(found)):
+            found.update(part)
         return found
 
     def strays(self, ids: Sequence[str]) -> list[str]:
         """Return those of the ids that no query finds, however many results it asks for.
 
         Building its graph of neighbours, HNSW cuts a few vectors off: four in a thousand have
-        been seen. They are as good as lost unless the caller compares them itself.
+        been seen. They are as good as lost unless the caller compares them itself. A server that
+        limits its results cannot be asked for this; the one that does has another kind of index.
         """
-        with self._faults():
-            first = self._collection.get(limit=1, include=["embeddings"])["embeddings"]
-            query = np.asarray(first, np.float32)
-            found = self._collection.query(query_embeddings=query, n_results=len(ids), include=[])
-        reached = set(found["ids"][0])
+        if self._collection.most is not None:
+            return []
+        found, _ = self._collection.query(self._collection.any_vector(), len(ids), only=None)
+        reached = set(found)
         return [chunk for chunk in ids if chunk not in reached]
+
+    def batches(self, rows: int) -> Iterator[slice]:
+        """Yield slices of rows of which each can be written at once; together they are all."""
+        return batches(rows, min(_BATCH, self._collection.most or _BATCH))
 
     def close(self) -> None:
         """Let go of the files, so that a fresh reader sees all of it."""
-        close_client(self._client)
+        self._collection.close()
+
+
+def _in_folder(folder: Path, hnsw: Mapping[str, Any], *, fresh: bool) -> Collection:
+    """Make a folder's collection, or open it and set it anew."""
+    faults = partial(_faults, folder)
+    with faults():
+        try:
+            return (Engine.made if fresh else Engine.changed)(folder, faults, hnsw)
+        except (ImportError, AttributeError, TypeError):  # another Chroma than the one we know
+            way = Client.made if fresh else Client.changed
+            return way(persistent_client(folder), COLLECTION, faults, hnsw)
 
 
 def copy_folder(source: Path, target: Path) -> None:
@@ -109,7 +134,7 @@ def copy_folder(source: Path, target: Path) -> None:
         asked.backup(copy)
 
 
-def batches(rows: int) -> Iterator[slice]:
+def batches(rows: int, most: int = _BATCH) -> Iterator[slice]:
     """Yield slices that together are all rows: groups of nearly the same size, cut into batches.
 
     Chroma looks after each batch whether so many came since its index was last written that it
@@ -117,7 +142,7 @@ def batches(rows: int) -> Iterator[slice]:
     takes a second for a thousand vectors; so the last batch must be one that completes a group.
     """
     for group in _evenly(0, rows, _GROUP):
-        yield from _evenly(group.start, group.stop, _BATCH)
+        yield from _evenly(group.start, group.stop, most)
 
 
 def _evenly(start: int, stop: int, most: int) -> Iterator[slice]:
@@ -126,16 +151,10 @@ def _evenly(start: int, stop: int, most: int) -> Iterator[slice]:
     return (slice(a, b) for a, b in pairwise(bounds))
 
 
-def _made(client: "ClientAPI", name: str, rows: int) -> "Collection":
+def _made_for(rows: int) -> dict[str, Any]:
+    """Return how a collection for so many vectors is indexed."""
     group = rows // max(1, -(-rows // _GROUP))  # the smallest that `batches` makes
-    configuration: Any = {"hnsw": {**_HNSW, "sync_threshold": max(2, group)}}
-    try:
-        return client.get_or_create_collection(
-            name, embedding_function=None, configuration=configuration
-        )
-    except BaseException:
-        close_client(client)
-        raise
+    return {**_HNSW, "sync_threshold": max(2, group)}
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from qa.errors import StoreDamaged
 from qa.papers import Paper
 from qa.store.faults import MEND
 from qa.store.generation import Generation
-from qa.store.keywords import longest_word
 from qa.store.seal import broken
+from qa.store.stems import longest_word
 
 SAMPLE = 32  # papers
 _MISSES = 1  # of them: the search is approximate, if hardly ever so for ten hits
