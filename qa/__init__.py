@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qa.api import aask, arebuild, asearch, ask, open_corpus, rebuild, search
     from qa.config import Config
     from qa.errors import QAError
-    from qa.events import Piece, Ranked, RoundRead
+    from qa.events import Judging, Learned, Piece, Ranked, ReadingOver, RoundRead, Scored
     from qa.filters import Filters
     from qa.library import Found, Library
     from qa.llama_index import build
@@ -35,6 +35,8 @@ __all__ = [
     "Evidence",
     "Filters",
     "Found",
+    "Judging",
+    "Learned",
     "Library",
     "Limits",
     "ListedPaper",
@@ -43,7 +45,9 @@ __all__ = [
     "Progress",
     "QAError",
     "Ranked",
+    "ReadingOver",
     "RoundRead",
+    "Scored",
     "aask",
     "arebuild",
     "asearch",
@@ -60,7 +64,10 @@ _PLACES = {
     ),
     "Config": "qa.config",
     "QAError": "qa.errors",
-    **dict.fromkeys(("Piece", "Ranked", "RoundRead"), "qa.events"),
+    **dict.fromkeys(
+        ("Judging", "Learned", "Piece", "Ranked", "ReadingOver", "RoundRead", "Scored"),
+        "qa.events",
+    ),
     "Filters": "qa.filters",
     **dict.fromkeys(("Found", "Library"), "qa.library"),
     "build": "qa.llama_index",

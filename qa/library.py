@@ -4,22 +4,24 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from qa.answer import Writer
+from qa.chat import Chat, OpenAIChat, choose_model
 from qa.chat import Limits as Patience
-from qa.chat import OpenAIChat, choose_model
 from qa.conclusion import Parts
 from qa.config import Config
 from qa.embedding import Embedder
-from qa.errors import ConfigError
-from qa.events import Asked, Finished
+from qa.errors import ConfigError, StoreError
+from qa.events import Asked, Finished, Judging
 from qa.filters import EVERYTHING, Filters
 from qa.judge import Judge, ModelJudge
 from qa.listing import listed, nearest
+from qa.local import LocalModel, is_model_file
 from qa.papers import Paper
 from qa.pipeline import Pipeline
 from qa.progress import Listener, nobody
@@ -29,13 +31,16 @@ from qa.rebuilding import Notice, corpus_of, embedder_of, open_or_build, take_in
 from qa.results import Answer, ListedPaper, Scope
 from qa.retrieval import Retriever
 from qa.store import Generation
+from qa.tracing import span, trace_questions, traced_chat, traced_embedder
 from qa.verdicts import Verdicts
 
 T = TypeVar("T")
 
 NO_LIMITS = Limits()
+LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 HOW_TO_WRITE = (
-    "For a written answer set OPENAI_API_KEY, or OPENAI_BASE_URL to any OpenAI-compatible server."
+    "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
+    "or QA_MODEL to a model file (.gguf)."
 )
 
 
@@ -58,13 +63,26 @@ class Library:
     """
 
     def __init__(
-        self, config: Config, generation: Generation, embedder: Embedder, model: str | None
+        self,
+        config: Config,
+        generation: Generation,
+        embedder: Embedder,
+        model: str | LocalModel | None,
     ) -> None:
         """Take what `open_library` has opened."""
         self.config = config
-        self.generation = generation
+        self._generation: Generation | None = generation
         self.embedder = embedder
-        self.model = model  # None: answers come from scores alone
+        self._local = model if isinstance(model, LocalModel) else None
+        # What answers name; None: they come from scores alone.
+        self.model = model.name if isinstance(model, LocalModel) else model
+
+    @property
+    def generation(self) -> Generation:
+        """The open store; raises StoreError once the library is closed."""
+        if self._generation is None:
+            raise StoreError("This library is closed: open the corpus again.")
+        return self._generation
 
     def ask(
         self,
@@ -100,7 +118,7 @@ class Library:
         )
         return finished.answer
 
-    async def answered(
+    async def answered(  # noqa: PLR0913 - each is a setting of its own
         self,
         question: str,
         *,
@@ -108,15 +126,17 @@ class Library:
         filters: Filters = EVERYTHING,
         cached: bool = True,
         on_event: Callable[[object], None] = unheard,
+        write: bool = True,
     ) -> Finished:
-        """As `aask`, with the whole ranking beside the answer, for measuring."""
+        """As `aask`, with the whole ranking beside the answer; can do without writing one."""
         asked = Asked(question=question, limits=limits)
         retriever = self.retriever(filters)
         if self.model is None:
             return await _run(Parts(retriever), asked, on_event)
         chat = self.chat()
         try:
-            return await _run(self._parts(retriever, chat, cached=cached), asked, on_event)
+            parts = self._parts(retriever, chat, cached=cached, on_event=on_event)
+            return await _run(parts if write else replace(parts, writer=None), asked, on_event)
         finally:
             await chat.close()
 
@@ -127,9 +147,10 @@ class Library:
 
     def search(self, question: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> Found:
         """The best papers for the question by score alone, each with its best sentence."""
-        retriever = self.retriever(filters)
-        papers = nearest(retriever.first(question), retriever, limit)
-        return Found(listed(papers, set()), retriever.scope)
+        with span("search"):
+            retriever = self.retriever(filters)
+            papers = nearest(retriever.first(question), retriever, limit)
+            return Found(listed(papers, set()), retriever.scope)
 
     async def asearch(
         self, question: str, *, limit: int = 10, filters: Filters = EVERYTHING
@@ -139,36 +160,53 @@ class Library:
 
     def retriever(self, filters: Filters = EVERYTHING) -> Retriever:
         """What ranks the papers that pass the filters."""
-        return Retriever(self.generation, self.embedder, filters)
+        return Retriever(self.generation, traced_embedder(self.embedder), filters)
 
-    def chat(self) -> OpenAIChat:
+    def chat(self) -> Chat:
         """A new client of the chat model, to be closed after use; ConfigError if there is none."""
         if self.model is None:
             raise ConfigError(f"There is no chat model. {HOW_TO_WRITE}")
         patience = Patience.within(self.config.timeout) if self.config.timeout else None
-        return OpenAIChat(
+        if self._local is not None:
+            return traced_chat(self._local.chat(patience))
+        chat = OpenAIChat(
             self.model,
             api_key=self.config.api_key,
             base_url=self.config.base_url,
             limits=patience,
         )
+        return traced_chat(chat)
 
-    def _parts(self, retriever: Retriever, chat: OpenAIChat, *, cached: bool) -> Parts:
+    def _parts(
+        self,
+        retriever: Retriever,
+        chat: Chat,
+        *,
+        cached: bool,
+        on_event: Callable[[object], None] = unheard,
+    ) -> Parts:
         names = ("judge.system", "judge.user", "answer.system", "answer.user")
         prompts = {name: load_prompt(name, self.config.prompts) for name in names}
         cache = self._verdicts(prompts) if cached else None
         return Parts(
             retriever,
-            judge=ModelJudge(chat, prompts["judge.system"], prompts["judge.user"], cache),
+            judge=ModelJudge(
+                chat,
+                prompts["judge.system"],
+                prompts["judge.user"],
+                cache,
+                one_by_one=self._local is not None,
+                heard=lambda done, of: on_event(Judging(done=done, of=of)),
+            ),
             writer=Writer(chat, prompts["answer.system"], prompts["answer.user"]),
             model=self.model,
-            base_url=self.config.base_url,
+            base_url=LOOPBACK if self._local else self.config.base_url,
         )
 
     def _verdicts(self, prompts: dict[str, Prompt]) -> Verdicts:
         parts = (
             self.model or "",
-            self.config.base_url or "",
+            self._local.file.fingerprint if self._local else self.config.base_url or "",
             prompts["judge.system"].text,
             prompts["judge.user"].text,
         )
@@ -195,8 +233,12 @@ class Library:
         return f"No paper of this corpus has a known {' or '.join(unknown)}." if unknown else ""
 
     def close(self) -> None:
-        """Close the store's files."""
-        self.generation.close()
+        """Close the store's files, and end the model that runs here, if one does."""
+        if self._generation is not None:
+            self._generation.close()
+            self._generation = None
+        if self._local is not None:
+            self._local.close()
 
     def __enter__(self) -> Self:
         return self
@@ -222,12 +264,7 @@ def open_library(
 
     Without `chat` no model is chosen. `notice` hears what the user should know. Raises QAError.
     """
-    model = choose_model(config.model, config.api_key, config.base_url) if chat else None
-    if model is not None and model.endswith(".gguf"):
-        raise ConfigError(
-            f"{model} is a model file, which needs a server: start one with it (llama-server -m "
-            "FILE) and set OPENAI_BASE_URL to its address."
-        )
+    model = model_of(config) if chat else None
     corpus = corpus_of(config)
     embedder = embedder_of(config, listener)
     if refresh:
@@ -242,6 +279,13 @@ def open_library(
         raise
 
 
+def model_of(config: Config) -> str | LocalModel | None:
+    """The chat model that the settings mean: its name, or its file; None: answers without one."""
+    if config.model is not None and is_model_file(config.model, config.base_url):
+        return LocalModel.find(config.model)
+    return choose_model(config.model, config.api_key, config.base_url)
+
+
 def verdicts_path(config: Config) -> Path:
     """Where the chat model's verdicts are kept."""
     return config.cache / "verdicts.sqlite"
@@ -254,10 +298,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return thread.submit(copy_context().run, asyncio.run, work).result()
 
 
 async def _run(parts: Parts, asked: Asked, on_event: Callable[[object], None]) -> Finished:
+    trace_questions()
     handler = Pipeline(parts).run(start_event=asked)
     try:
         async for event in handler.stream_events():

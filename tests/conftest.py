@@ -7,9 +7,11 @@ import pytest
 from typer.testing import CliRunner
 from weights import minilm
 
-from qa.config import Config, bundled
+from qa.config import Config, bundled, refuse_telemetry
 
-SETTINGS = ("QA_", "OPENAI_", "NO_COLOR", "FORCE_COLOR")
+SETTINGS = ("QA_", "OPENAI_", "OTEL_", "NO_COLOR", "FORCE_COLOR")
+
+refuse_telemetry()  # some tests load ONNX Runtime themselves
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +46,8 @@ def environment(tmp_path, monkeypatch, weights_folder):
 
 
 def _not_weights(_, names):
-    return [name for name in names if name.startswith("verdicts") or name.endswith(".lock")]
+    kept = ("verdicts", "chat_history")
+    return [name for name in names if name.startswith(kept) or name.endswith(".lock")]
 
 
 @pytest.fixture

@@ -158,3 +158,11 @@ def test_importing_the_package_loads_none_of_its_modules():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_closed_library_says_so(asked):
+    with package.open_corpus() as library:
+        pass
+    with pytest.raises(package.QAError, match="closed"):
+        library.ask("anything?")
+    library.close()  # twice does no harm
