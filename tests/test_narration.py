@@ -68,7 +68,7 @@ def test_each_round_is_told_with_queries_papers_verdicts_lessons_and_patience(se
     lines = told(events, answer=answer)
     rounds = answer.coverage.rounds
     heads = [line for line in lines if line.startswith("Round ")]
-    assert [int(re.match(r"Round (\d+): \d+ papers", line)[1]) for line in heads] == [
+    assert [int(re.match(r"Round (\d+): \d+ papers?,", line)[1]) for line in heads] == [
         *range(1, rounds + 1)
     ]
     assert under("embedded", lines) == ["train without backprop"]
