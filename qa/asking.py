@@ -25,6 +25,7 @@ from qa.results import Answer, Outcome, Stopped
 from qa.terminal import Display
 
 UNANSWERED = 3
+NO_MODEL = "none"  # as the setting's value
 FAULTS = {"writing_failed", "partial_answer", "reading_failed"}
 
 
@@ -58,10 +59,16 @@ def ask_once(  # noqa: PLR0913 - the options of the command
         if why:
             display.note(why)
         note_warnings(answer, display)
-        if answer.model is None and answer.coverage.candidates:
-            display.note(HOW_TO_WRITE)
+        if answer.model is None and answer.coverage.candidates and form is None:
+            _tell_of_models(config, display)
         display.sum_up(answer)
     return _exit_code(answer, strict=strict)
+
+
+def _tell_of_models(config: Config, display: Display) -> None:
+    """Say how to get a written answer, unless the user wants none."""
+    if (config.model or "").lower() != NO_MODEL:
+        display.note(HOW_TO_WRITE)
 
 
 def _write(answer: Answer, papers: Sequence[Paper], form: Format, corpus: str) -> None:

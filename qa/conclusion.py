@@ -13,6 +13,7 @@ from qa.results import Answer, Coverage, Outcome, Relevance, Scope, Spent, Stopp
 from qa.retrieval import Retriever
 
 SAYS_NOT = "The corpus does not say."
+UNJUDGED = "By score alone nothing stands out as an answer; a chat model could tell."
 MISSES = 3  # papers named as nearest where nothing answers
 
 
@@ -36,7 +37,7 @@ def conclude(ev: Written, parts: Parts) -> Answer:
         outcome=_outcome(ev, declined=declined),
         model=parts.model,
         embedding=parts.retriever.embedding,
-        answer=_declined(ev.text) if declined else ev.text,
+        answer=_declined(ev.text, parts) if declined else ev.text,
         papers=() if declined else listed(ev.papers, cited_numbers(ev.text)),
         nearest=listed(nearest(search, parts.retriever, MISSES), set()) if declined else (),
         coverage=_coverage(ev, parts.retriever.scope),
@@ -52,7 +53,9 @@ def _outcome(ev: Written, *, declined: bool) -> Outcome:
     return Outcome.NOT_IN_CORPUS if declined else Outcome.ANSWERED
 
 
-def _declined(text: str) -> str:
+def _declined(text: str, parts: Parts) -> str:
+    if parts.judge is None:
+        return UNJUDGED
     reason = text.removeprefix(NOT_IN_CORPUS).strip()
     return f"{SAYS_NOT} {reason}".strip()
 

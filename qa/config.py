@@ -1,6 +1,7 @@
 """The settings of one run; the only place that reads the environment."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,6 +74,8 @@ def configured(
     """The settings given, or else the environment's, with corpus and model put in their place."""
     config = config or Config.from_env(os.environ)
     if corpus is not None:
+        if isinstance(corpus, str) and not corpus.strip():
+            raise ConfigError("The corpus has an empty name: name a folder or a file.")
         config = replace(config, corpus=Path(corpus).expanduser())
     return config if model is None else replace(config, model=model)
 
@@ -133,6 +136,22 @@ def bundled(name: str) -> Path:
     package = Path(__file__).parent
     installed = package / "_bundled" / name
     return installed if installed.is_dir() else package.parent / name
+
+
+def rebuild_command(corpus: Path) -> str:
+    """The command that brings this corpus's store up to date, to be copied as it is."""
+    return "qa rebuild" if _is_default(corpus) else f"qa rebuild {shlex.quote(str(corpus))}"
+
+
+def corpus_option(corpus: Path) -> str:
+    """What follows other commands that are to use this corpus: nothing where they do so anyway."""
+    return "" if _is_default(corpus) else f" --corpus {shlex.quote(str(corpus))}"
+
+
+def _is_default(corpus: Path) -> bool:
+    given = os.environ.get("QA_CORPUS", "").strip()
+    default = Path(given).expanduser() if given else bundled("seeds")
+    return corpus.expanduser().resolve() == default.resolve()
 
 
 def _url(name: str, given: str | None) -> str | None:

@@ -26,21 +26,34 @@ class Filters:
     ids_are: str = "papers given by id"  # in words
     numbers: tuple[int, ...] = ()  # under which those papers are cited; none: from 1 on
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for values of other kinds: they would pass as something else."""
+        names = (self.authors, self.venues, self.sources, self.ids)
+        spans = all(isinstance(years, tuple) and len(years) == 2 for years in self.years)
+        if not spans or any(isinstance(values, str) for values in names):
+            raise UsageError(
+                "Filters takes tuples. From text make it so: "
+                'Filters.parse(years="2021-", authors=["Hinton", "Bengio"])'
+            )
+
     @classmethod
     def parse(
         cls,
         *,
-        years: Sequence[str] = (),
-        authors: Sequence[str] = (),
-        venues: Sequence[str] = (),
-        sources: Sequence[str] = (),
+        years: str | Sequence[str] = (),
+        authors: str | Sequence[str] = (),
+        venues: str | Sequence[str] = (),
+        sources: str | Sequence[str] = (),
     ) -> "Filters":
-        """The filters as the command line gives them; raises UsageError."""
+        """The filters as the command line gives them, one of a kind or several.
+
+        Years are "2023", "2023-", "-2020" or "2019-2021". Raises UsageError.
+        """
         return cls(
-            years=tuple(map(_span, years)),
-            authors=tuple(_in_order(_given("author", name)) for name in authors),
-            venues=tuple(_given("venue", name) for name in venues),
-            sources=tuple(_given("source", name) for name in sources),
+            years=tuple(map(_span, _several(years))),
+            authors=tuple(_in_order(_given("author", name)) for name in _several(authors)),
+            venues=tuple(_given("venue", name) for name in _several(venues)),
+            sources=tuple(_given("source", name) for name in _several(sources)),
         )
 
     def __bool__(self) -> bool:
@@ -76,6 +89,10 @@ def folded(text: str) -> str:
         letters = unicodedata.normalize("NFKD", text)
         text = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(text.casefold().split())
+
+
+def _several(values: str | Sequence[str]) -> Sequence[str]:
+    return [values] if isinstance(values, str) else values
 
 
 def _span(text: str) -> tuple[int, int]:

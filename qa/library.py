@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +14,9 @@ from qa.answer import Writer
 from qa.chat import Chat, OpenAIChat, choose_model
 from qa.chat import Limits as Patience
 from qa.conclusion import Parts
-from qa.config import Config
+from qa.config import Config, rebuild_command
 from qa.embedding import Embedder
-from qa.errors import ConfigError, StoreError
+from qa.errors import ConfigError, StoreError, UsageError
 from qa.events import Asked, Finished, Judging
 from qa.filters import EVERYTHING, Filters
 from qa.judge import Judge, ModelJudge
@@ -26,6 +26,7 @@ from qa.papers import Paper
 from qa.pipeline import Pipeline
 from qa.progress import Listener, nobody
 from qa.prompts import Prompt, load_prompt
+from qa.questions import checked_question
 from qa.reading import Limits
 from qa.rebuilding import Notice, corpus_of, embedder_of, open_or_build, take_in
 from qa.results import Answer, ListedPaper, Scope
@@ -37,6 +38,7 @@ from qa.verdicts import Verdicts
 T = TypeVar("T")
 
 NO_LIMITS = Limits()
+GLANCE = 0.1  # seconds between looks at whether somebody wants to stop
 LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 HOW_TO_WRITE = (
     "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
@@ -129,7 +131,7 @@ class Library:
         write: bool = True,
     ) -> Finished:
         """As `aask`, with the whole ranking beside the answer; can do without writing one."""
-        asked = Asked(question=question, limits=limits)
+        asked = Asked(question=checked_question(question), limits=_checked(limits, Limits))
         retriever = self.retriever(filters)
         if self.model is None:
             return await _run(Parts(retriever), asked, on_event)
@@ -147,9 +149,11 @@ class Library:
 
     def search(self, question: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> Found:
         """The best papers for the question by score alone, each with its best sentence."""
+        if limit < 1:
+            raise UsageError(f"limit is {limit}; it must be 1 or more.")
         with span("search"):
             retriever = self.retriever(filters)
-            papers = nearest(retriever.first(question), retriever, limit)
+            papers = nearest(retriever.first(checked_question(question)), retriever, limit)
             return Found(listed(papers, set()), retriever.scope)
 
     async def asearch(
@@ -160,7 +164,8 @@ class Library:
 
     def retriever(self, filters: Filters = EVERYTHING) -> Retriever:
         """What ranks the papers that pass the filters."""
-        return Retriever(self.generation, traced_embedder(self.embedder), filters)
+        embedder = traced_embedder(self.embedder)
+        return Retriever(self.generation, embedder, _checked(filters, Filters))
 
     def chat(self) -> Chat:
         """A new client of the chat model, to be closed after use; ConfigError if there is none."""
@@ -203,13 +208,14 @@ class Library:
             base_url=LOOPBACK if self._local else self.config.base_url,
         )
 
+    @property
+    def identity(self) -> str:
+        """What tells the chat model from any other: its name and server, or what its file holds."""
+        place = self._local.file.fingerprint if self._local else self.config.base_url
+        return f"{self.model or ''}\0{place or ''}"
+
     def _verdicts(self, prompts: dict[str, Prompt]) -> Verdicts:
-        parts = (
-            self.model or "",
-            self._local.file.fingerprint if self._local else self.config.base_url or "",
-            prompts["judge.system"].text,
-            prompts["judge.user"].text,
-        )
+        parts = (self.identity, prompts["judge.system"].text, prompts["judge.user"].text)
         judge = hashlib.sha256("\0".join(parts).encode()).hexdigest()
         return Verdicts(verdicts_path(self.config), judge)
 
@@ -272,7 +278,8 @@ def open_library(
     generation = open_or_build(config, corpus, embedder, listener, notice)
     try:
         if generation.corpus_changed(corpus):
-            notice("The corpus has changed since the store was built. Take it in with: qa rebuild")
+            command = rebuild_command(config.corpus)
+            notice(f"The corpus has changed since the store was built. Take it in with: {command}")
         return Library(config, generation, embedder, model)
     except BaseException:
         generation.close()
@@ -292,13 +299,39 @@ def verdicts_path(config: Config) -> Path:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work, done in an event loop of its own, even where another one runs."""
+    """The result of the work, done in an event loop of its own, even where another one runs.
+
+    Ctrl-C cancels the work.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
+    begun: Future[Callable[[], object]] = Future()
+
+    async def cancellable() -> T:
+        cancel = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        begun.set_result(lambda: loop.call_soon_threadsafe(cancel.cancel))
+        return await cancel
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(copy_context().run, asyncio.run, work).result()
+        result = thread.submit(copy_context().run, asyncio.run, cancellable())
+        waiting = asyncio.current_task()
+        try:
+            while not wait([result], GLANCE).done:
+                if waiting is not None and waiting.cancelling():
+                    raise asyncio.CancelledError  # so asyncio.run takes Ctrl-C
+            return result.result()
+        finally:
+            if not result.done():
+                begun.result()()
+
+
+def _checked(value: T, kind: type) -> T:
+    if not isinstance(value, kind):
+        raise UsageError(f"{value!r:.80} is no {kind.__name__}: give qa.{kind.__name__}(…).")
+    return value
 
 
 async def _run(parts: Parts, asked: Asked, on_event: Callable[[object], None]) -> Finished:

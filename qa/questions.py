@@ -22,6 +22,8 @@ class ListedQuestion:
 
 def checked_question(text: str) -> str:
     """The question in one line; raises UsageError if there is none, or if it is a book."""
+    if not isinstance(text, str):
+        raise UsageError(f"The question is {text!r:.80}, which is no text.")
     question = " ".join(text.split())
     if not question:
         raise UsageError('The question is empty. Ask like this: ask "which papers ...?"')

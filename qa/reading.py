@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from qa.chat import Usage
+from qa.errors import UsageError
 from qa.judge import Judged
 from qa.results import Coverage, Relevance, Scope, Stopped, Verdict
 
@@ -16,6 +17,13 @@ class Limits:
     tokens: int | None = None  # stop reading when about to pass this many
     quick: bool = False  # one round, no reading on
     exhaustive: bool = False  # every paper of the corpus
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for limits that leave nothing to read, or exclude each other."""
+        if any(limit is not None and limit < 1 for limit in (self.papers, self.tokens)):
+            raise UsageError("A limit of papers or tokens must be 1 or more.")
+        if self.quick and self.exhaustive:
+            raise UsageError("A reading is quick or exhaustive, not both.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from qa.config import Config
+from qa.config import Config, corpus_option
 from qa.embedding import Embedder, open_embedder
 from qa.errors import StoreMissing
 from qa.progress import Listener
@@ -102,19 +102,20 @@ def rebuild_store(  # noqa: PLR0913 - each is a part of its own
             progress=listener,
         )
         tell({f"qa.papers.{change}": getattr(report, change) for change in CHANGES})
-    for line in trouble_lines(report):
+    for line in trouble_lines(report, config):
         notice(line)
     return report
 
 
-def trouble_lines(report: BuildReport) -> list[str]:
+def trouble_lines(report: BuildReport, config: Config) -> list[str]:
     """What a rebuild had to guess or to leave out, a line each."""
     lines = list(report.notes[:MOST_NOTES])
     if len(report.notes) > MOST_NOTES:
         lines.append(f"… and {len(report.notes) - MOST_NOTES:,} more files with guesses.")
     if report.skipped:
         skipped = SkippedEntries.of(report.skipped)
-        lines.append(f"{skipped.line} What and where: qa status --skipped")
+        command = f"qa status --skipped{corpus_option(config.corpus)}"
+        lines.append(f"{skipped.line} What and where: {command}")
     return lines
 
 

@@ -98,7 +98,8 @@ def show_papers(out: Console, answer: Answer) -> None:
         out.print(Text(heading, style="bold"))
         _show_group(out, answer.question, partly, few=few)
     if answer.nearest:
-        out.print(Text("Nearest, but no answer:", style="bold"))
+        heading = "Nearest:" if answer.model is None else "Nearest, but no answer:"
+        out.print(Text(heading, style="bold"))
         _show_group(out, answer.question, answer.nearest, few=True)
 
 

@@ -66,9 +66,10 @@ class Display:
 
     def work(self, progress: Progress) -> None:
         """Show how far a long piece of work has come."""
-        done = f"{progress.done:,}"
         total = f" of {progress.total:,}" if progress.total else ""
-        self.show(f"{progress.stage.capitalize()}: {done}{total} {progress.unit}")
+        known = progress.done or total  # else it says nothing
+        count = f": {progress.done:,}{total} {progress.unit}" if known else ""
+        self.show(f"{progress.stage[:1].upper()}{progress.stage[1:]}{count}")
 
     def event(self, event: object) -> None:
         """Show one event of the pipeline."""

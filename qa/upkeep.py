@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from qa.chat import DEFAULT_MODEL
-from qa.config import Config
-from qa.errors import ConfigError, UsageError
+from qa.config import Config, corpus_option
+from qa.errors import ConfigError, CorpusError, UsageError
 from qa.local import LocalModel, is_model_file
 from qa.papers import Paper
 from qa.progress import nobody
@@ -59,7 +59,7 @@ def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
 
     with Display(stream=False, verbose=False) as display:
         with open_library(config, display.work, display.note, chat=False) as library:
-            paper = _one(library.papers_with(wanted), wanted)
+            paper = _one(library.papers_with(wanted), wanted, config)
         display.clear()
         if as_json:
             document = asdict(paper) | {"sentences": [asdict(s) for s in paper.sentences]}
@@ -69,10 +69,12 @@ def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
             print_paper(console(), paper, config.corpus.name)
 
 
-def _one(papers: Sequence[Paper], wanted: str) -> Paper:
+def _one(papers: Sequence[Paper], wanted: str, config: Config) -> Paper:
     if not papers:
-        raise UsageError(
-            f"No paper has an id that begins with {wanted!r}. Ids stand in: qa search …"
+        command = f"qa papers{corpus_option(config.corpus)}"
+        raise CorpusError(
+            f"No paper in {config.corpus} has an id that begins with {wanted!r}. "
+            f"All ids: {command}"
         )
     if len(papers) > 1:
         some = ", ".join(paper.id for paper in papers[:5])

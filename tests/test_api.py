@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -166,3 +168,78 @@ def test_a_closed_library_says_so(asked):
     with pytest.raises(package.QAError, match="closed"):
         library.ask("anything?")
     library.close()  # twice does no harm
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"question": " "}, "empty"),
+        ({"question": "x" * 3000}, "3,000 characters"),
+        ({"question": None}, "no text"),
+        ({"limits": 5}, "Limits"),
+        ({"filters": {"years": "2021-"}}, "Filters"),
+        ({"corpus": ""}, "empty name"),
+    ],
+)
+def test_what_cannot_be_asked_says_so(asked, wrong, told):
+    with pytest.raises(package.QAError, match=told):
+        package.ask(**{"question": "which papers?", **wrong})
+
+
+def test_a_search_for_no_papers_says_so(asked):
+    with pytest.raises(package.QAError, match="1 or more"):
+        package.search("tomatoes", limit=0)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"papers": 0}, {"tokens": -1}, {"quick": True, "exhaustive": True}]
+)
+def test_limits_that_make_no_sense_are_refused(limits):
+    with pytest.raises(package.QAError):
+        package.Limits(**limits)
+
+
+@pytest.mark.parametrize("filters", [{"years": ("2021-",)}, {"authors": "lindqvist"}])
+def test_filters_of_the_wrong_kind_are_refused_with_the_right_way(filters):
+    with pytest.raises(package.QAError, match="Filters takes tuples"):
+        package.Filters(**filters)
+
+
+def test_filters_are_parsed_from_text():
+    assert package.Filters.parse(years="2021-", authors=["Bengio, Yoshua"]) == package.Filters(
+        years=((2021, 9999),), authors=("Yoshua Bengio",)
+    )
+
+
+@pytest.mark.parametrize(
+    "loop", ["asyncio.run(cell())", "asyncio.new_event_loop().run_until_complete(cell())"]
+)
+def test_ctrl_c_in_a_notebook_cell_stops_the_answer(asked, loop):
+    """Where an event loop runs, the answer is made in a thread, which has to stop too."""
+    script = (
+        "import asyncio, qa\n"
+        "async def cell():\n"
+        "    qa.ask('how is sourdough fermented?', model='m')\n"
+        "try:\n"
+        f"    {loop}\n"
+        "except KeyboardInterrupt:\n"
+        "    print('stopped')\n"
+    )
+    arrived, release = threading.Event(), threading.Event()
+
+    def holding(_):
+        arrived.set()
+        assert release.wait(60)
+        return "{}"
+
+    package.rebuild()
+    with ChatServer(model=holding) as server:
+        environment = os.environ | {"OPENAI_BASE_URL": server.url}
+        command = [sys.executable, "-c", script]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as cell:
+            assert arrived.wait(60)
+            cell.send_signal(signal.SIGINT)
+            told, _ = cell.communicate(timeout=30)
+        release.set()
+    assert told == "stopped\n"
+    assert len(server.requests) == 1

@@ -10,6 +10,7 @@ from qa.filters import Filters
 
 LONGEST = 2000  # characters of a question
 MOST = 100  # papers that one result lists
+MOST_VALUES, LONGEST_VALUE = 50, 300  # of one filter, in characters: results repeat them
 
 
 def _several(value: object) -> object:
@@ -32,28 +33,30 @@ Query = Annotated[
     str,
     Field(max_length=LONGEST, description="What the papers should be about: a question or words."),
 ]
+Value = Annotated[str, Field(max_length=LONGEST_VALUE)]
+Values = Annotated[list[Value], Field(max_length=MOST_VALUES)]
 Years = Annotated[
-    list[str] | None,
+    Values | None,
     BeforeValidator(_several),
     Field(description="Only papers of these years: 2023, 2023-, -2020 or 2019-2021."),
 ]
 Authors = Annotated[
-    list[str] | None,
+    Values | None,
     BeforeValidator(_several),
     Field(description="Only papers by any of these authors; a part of the name is enough."),
 ]
 Venues = Annotated[
-    list[str] | None,
+    Values | None,
     BeforeValidator(_several),
     Field(description="Only papers of any of these journals or conferences; a part is enough."),
 ]
 Sources = Annotated[
-    list[str] | None,
+    Values | None,
     BeforeValidator(_several),
     Field(description="Only papers from any of these corpus files; a part of the path is enough."),
 ]
 Among = Annotated[
-    list[str] | None,
+    list[Value] | None,
     BeforeValidator(_several),
     Field(description="Only the papers under these whole ids: to ask within an earlier result."),
 ]
@@ -76,7 +79,7 @@ EvidenceOnly = Annotated[
     Field(description="Do not ask the server's chat model, if it has one: return evidence."),
 ]
 Ids = Annotated[
-    list[str],
+    list[Value],
     BeforeValidator(_several),
     Field(
         min_length=1,

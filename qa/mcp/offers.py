@@ -69,7 +69,7 @@ def _paper(paper: Paper, corpus: str) -> str:
 def _page(library: Library, page: str) -> str:
     ids = library.retriever().ids()
     pages = max(1, -(-len(ids) // PAGE))
-    if not page.isascii() or not page.isdigit() or not 1 <= int(page) <= pages:
+    if not page.isascii() or not page.isdigit() or len(page) > 9 or not 1 <= int(page) <= pages:
         raise ResourceNotFoundError(f"There is no page {page!r}; the pages are 1 to {pages}.")
     number = int(page)
     papers = library.generation.papers(ids[(number - 1) * PAGE : number * PAGE])

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from qa.config import rebuild_command
 from qa.errors import CorpusError
 from qa.papers import Record, Skipped
 from qa.readers.hidden import hidden
 
 WHOLE_FILE = "whole file"  # where a Skipped stands that is a file, not one entry of it
-_NEXT = "Name another file or folder with --corpus or QA_CORPUS."
+_NEXT = "Name another file or folder."
+_EXPORT = "Export the papers as BibTeX, RIS or CSV, or put title and abstract into a text file."
 
 Note = Callable[[str, str], None]
 
@@ -55,7 +57,7 @@ class Corpus:
         if first is None:
             raise CorpusError(f"There are no papers in {self.path}. {_NEXT}")
         if isinstance(first, Skipped) and first.where == WHOLE_FILE and second is None:
-            raise CorpusError(f"{self.path} cannot be read: {first.reason}. {_NEXT}")
+            raise CorpusError(f"{self.path} cannot be read: {_advice(first.reason, self.path)}")
         yield first
         if second is not None:
             yield second
@@ -138,6 +140,17 @@ def _file(path: Path, name: str) -> CorpusFile:
         raise CorpusError(f"{path} is neither a file nor a folder. {_NEXT}")
     status = path.stat()
     return CorpusFile(name, status.st_size, status.st_mtime_ns)
+
+
+def _advice(reason: str, path: Path) -> str:
+    """Return why the only file of a corpus cannot be read, and what to do about it."""
+    if "--column" in reason:
+        return f"{reason.replace('qa rebuild PATH', rebuild_command(path))}."
+    if ": export" in reason:
+        return f"{reason}."
+    if "archive" in reason or "compressed" in reason:
+        return f"{reason}. Unpack it first."
+    return f"{reason}. {_EXPORT if reason.startswith(('it is a', 'it is in')) else _NEXT}"
 
 
 def _words(error: BaseException) -> str:

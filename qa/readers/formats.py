@@ -119,5 +119,6 @@ def _unknown(head: str, suffix: str) -> str:
     if suffix in _TABLES:
         header = max(head.split("\n")[:10], key=lambda line: len(re.findall(r"[,;|\t]", line)))
         told = " ".join(header.split())[:300]
-        return f"no column for the title among {told} (name it: qa rebuild --column title=NAME)"
+        name_it = "qa rebuild PATH --column title=NAME"
+        return f"no column for the title among {told} (name it: {name_it})"
     return "it is in no format that papers come in"

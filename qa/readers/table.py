@@ -73,7 +73,7 @@ def read_table(lines: Iterable[str], source: str, header: Header) -> Iterator[Re
     """Yield each row below the header."""
     if header.missing:
         told = ", ".join(name.strip() for name in header.names)[:300]
-        name_it = f"qa rebuild --column {header.missing}=NAME"
+        name_it = f"qa rebuild PATH --column {header.missing}=NAME"
         reason = f"no column for the {header.missing} among {told} (name it: {name_it})"
         yield Skipped(source, reason, "whole file")
         return

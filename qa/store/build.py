@@ -18,7 +18,7 @@ from qa.store.cache import EmbeddingCache
 from qa.store.changes import Changes
 from qa.store.corpus_state import CorpusState, reader_fingerprint
 from qa.store.draft import Draft, Means
-from qa.store.faults import writing
+from qa.store.faults import advising, writing
 from qa.store.generation import Generation
 from qa.store.layout import Layout, remove_tree
 from qa.store.lease import offer_lease, withdraw_lease
@@ -100,7 +100,8 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
     layout = Layout.of(store, corpus.path)
     if server is not None:
         server.check()  # before hours of embedding
-    with writing(layout.folder), writer_lock(layout, wait=wait, waiting=waiting):
+    advice = advising(corpus.path)
+    with advice, writing(layout.folder), writer_lock(layout, wait=wait, waiting=waiting):
         _remove_unused(layout)
         with closing(EmbeddingCache(layout.cache)) as cache:
             job = _Job(corpus, Means(layout, embedder, cache, server, progress), began)
@@ -191,7 +192,7 @@ def _fill(
 
 def _no_papers(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
     why = f" {SkippedEntries.of(skipped).line}" if skipped else ""
-    return f"No paper was found in {corpus.path}.{why} Name another one with --corpus or QA_CORPUS."
+    return f"No paper was found in {corpus.path}.{why} Name another file or folder."
 
 
 def _patchable(job: _Job, base: Generation | None, changes: Changes) -> Generation | None:

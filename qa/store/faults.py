@@ -6,11 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from qa.config import rebuild_command
 from qa.errors import StoreDamaged, StoreError
 
-MEND = "Mend it with: qa rebuild"
+REBUILD = "qa rebuild"  # ends the advice that `advising` completes
+MEND = f"Mend it with: {REBUILD}"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def advising(corpus: Path) -> Iterator[None]:
+    """Make the advice to rebuild, at the end of an error, name the corpus that is meant."""
+    try:
+        yield
+    except StoreError as exc:
+        told = str(exc)
+        if told.endswith(REBUILD):
+            exc.args = (told.removesuffix(REBUILD) + rebuild_command(corpus),)
+        raise
 
 
 @contextmanager
@@ -42,7 +56,7 @@ def writing(folder: Path) -> Iterator[None]:
         raise StoreError(f"{what} {_way_out(exc)}") from exc
 
 
-_KEPT = "What was embedded so far is kept; run qa rebuild again."
+_KEPT = f"What was embedded so far is kept; go on with: {REBUILD}"
 
 
 def _full(folder: Path) -> str:

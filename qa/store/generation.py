@@ -1,8 +1,8 @@
 """A generation opened for asking: nearest vectors, keywords, papers."""
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +14,7 @@ from qa.filters import Filters
 from qa.papers import Paper
 from qa.readers import Corpus
 from qa.store.corpus_state import CorpusState
-from qa.store.faults import MEND, reading
+from qa.store.faults import MEND, advising, reading
 from qa.store.keywords import Keywords
 from qa.store.layout import Layout
 from qa.store.lease import Lease
@@ -58,7 +58,13 @@ class Generation:
         Raises StoreMissing, StoreMismatch (another embedding model than `fingerprint`, another
         format, vectors elsewhere than on `server`), StoreDamaged, StoreError.
         """
-        layout = Layout.of(store, corpus)
+        with advising(corpus):
+            return cls._live(Layout.of(store, corpus), corpus, fingerprint, server)
+
+    @classmethod
+    def _live(
+        cls, layout: Layout, corpus: Path, fingerprint: str, server: ChromaServer | None
+    ) -> "Generation":
         for attempt in range(_ATTEMPTS):
             with reading(layout.folder):
                 name = layout.live()
@@ -100,6 +106,12 @@ class Generation:
             generation._closing = opened.pop_all()
             return generation
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Whoever reads papers is alone in it, and hears of faults how they are mended."""
+        with self._lock, advising(Path(self.manifest.corpus)), reading(self.folder):
+            yield
+
     def _check_counts(self) -> None:
         papers, vectors = self.paper_count, self._vectors.count()
         if (papers, vectors) != (self.manifest.papers, self.manifest.chunks):
@@ -123,7 +135,8 @@ class Generation:
         most = min(chunks, self._vectors.most or chunks)
         asked = min(most, k + k * (chunks - total) // total + 10)
         while True:
-            hits = zip(*self._vectors.query(vector, asked, only=among), strict=True)
+            with advising(Path(self.manifest.corpus)):
+                hits = zip(*self._vectors.query(vector, asked, only=among), strict=True)
             cosines = [(chunk, 1.0 - distance) for chunk, distance in hits]
             cosines += self._stray_cosines(vector, among)
             best: dict[str, float] = {}
@@ -145,13 +158,13 @@ class Generation:
 
     def select(self, filters: Filters) -> Selection:
         """Return the papers that pass the filters, to be given as `only`."""
-        with self._lock, reading(self.folder):
+        with self._reading():
             return select(self._papers.db, filters, Path(self.manifest.corpus).name)
 
     def _chunks_of(self, only: Only) -> Sequence[str]:
         if isinstance(only, Selection):
             return only.chunks
-        with self._lock, reading(self.folder):
+        with self._reading():
             return self._papers.chunk_ids(only)
 
     def keyword(
@@ -161,7 +174,7 @@ class Generation:
 
         Papers with none of the terms are never among them.
         """
-        with self._lock, reading(self.folder):
+        with self._reading():
             rows = self._rows_of(only)
             best = self._keywords.best(terms, k, only=rows)
             ids = self._papers.ids([row for row, _ in best])
@@ -176,7 +189,7 @@ class Generation:
 
     def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
         """Return (1 + sentences, dimension) per paper: row 0 the abstract, row i a sentence."""
-        with self._lock, reading(self.folder):
+        with self._reading():
             return self._papers.vectors(ids)
 
     def words(self, ids: Sequence[str]) -> dict[str, Bits]:
@@ -184,7 +197,7 @@ class Generation:
 
         There are none if the embedding model does not see words within their text.
         """
-        with self._lock, reading(self.folder):
+        with self._reading():
             return self._papers.words(ids, dimension=self.manifest.dimension)
 
     def mean_vector(self) -> FloatArray:
@@ -193,17 +206,17 @@ class Generation:
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """Return papers in the order of ids; unknown ids are left out."""
-        with self._lock, reading(self.folder):
+        with self._reading():
             return self._papers.papers(ids)
 
     def ids(self) -> list[str]:
         """Return the ids of all papers, in a fixed order."""
-        with self._lock, reading(self.folder):
+        with self._reading():
             return self._papers.all_ids()
 
     def digests(self) -> dict[str, bytes]:
         """Return the digest of every paper, by id."""
-        with self._lock, reading(self.folder):
+        with self._reading():
             return self._papers.digests()
 
     def vector_count(self) -> int:
@@ -218,12 +231,12 @@ class Generation:
 
     def cache_keys(self) -> list[bytes]:
         """Return the keys in the embedding cache of all that this generation uses."""
-        with self._lock, reading(self.folder):
+        with self._reading():
             return list(self._papers.cache_keys())
 
     def document_frequency(self, term: str) -> int:
         """Return how many papers have a word, in any form that shares its stem."""
-        with self._lock, reading(self.folder):
+        with self._reading():
             return self._keywords.document_frequency(term)
 
     def term_counts(self, ids: Sequence[str]) -> list[dict[str, int]]:

@@ -88,5 +88,5 @@ def _locked(layout: Layout) -> str:
     who = holder(layout) or "another process"
     return (
         f"The store is being rebuilt by {who}. Questions are still answered, from the "
-        "generation before; run qa rebuild again when that process has ended."
+        "generation before; when that process has ended, run: qa rebuild"
     )

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from qa.config import rebuild_command
 from qa.errors import StoreError
 from qa.readers import Corpus
 from qa.store.cache import EmbeddingCache
-from qa.store.faults import reading
+from qa.store.faults import advising, reading
 from qa.store.generation import Generation
 from qa.store.layout import Layout, size_on_disk
 from qa.store.lock import Holder, holder, is_locked
@@ -44,8 +45,9 @@ def store_status(
             manifest, papers = generation.manifest, generation.paper_count
             vectors = generation.vector_count()
             changed = generation.corpus_changed(corpus)
-            verify(generation)
-        verdict = _CHANGED if changed else "The store is complete and up to date."
+            with advising(corpus.path):
+                verify(generation)
+        verdict = _changed(corpus) if changed else "The store is complete and up to date."
     except StoreError as exc:
         verdict = str(exc)
     cached, cache_bytes = _cache(layout)
@@ -64,7 +66,9 @@ def store_status(
     )
 
 
-_CHANGED = "The corpus has changed since the store was built. Bring it up to date with: qa rebuild"
+def _changed(corpus: Corpus) -> str:
+    command = rebuild_command(corpus.path)
+    return f"The corpus has changed since the store was built. Bring it up to date with: {command}"
 
 
 def _cache(layout: Layout) -> tuple[int, int]:

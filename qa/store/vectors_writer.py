@@ -169,5 +169,5 @@ def _faults(folder: Path) -> Iterator[None]:
             raise
         raise StoreError(
             f"Chroma could not write the vectors in {folder} ({exc}). Check that the disk has "
-            "space, then run qa rebuild again; what was embedded so far is kept."
+            "space; what was embedded so far is kept. Then go on with: qa rebuild"
         ) from exc
