@@ -4,21 +4,20 @@ A line is whole or it is not: one that was cut off by a kill or a full disk is t
 file is opened the next time, and its question asked again.
 """
 
-import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import IO, Any
 
 from qa.errors import QAError, UsageError
 
 Document = Mapping[str, Any]
 
 OURS = {"id", "question", "settings"}  # what every line has
+FAR = 2**31 - 2  # the byte that is locked on Windows, behind any answers
 
 
 class AnswersFileError(QAError):
@@ -26,41 +25,37 @@ class AnswersFileError(QAError):
 
 
 class AnswersFile:
-    """One file of answers, held by this process alone while `opened`."""
+    """One file of answers, held by this process alone while `opened`.
+
+    The lock is on the file itself: it goes for runs with other settings too, and leaves nothing.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Begin the file if there is none; raises AnswersFileError where another run has it."""
         self.path = path
         self.lines: list[Document] = []
+        self._hold = _held(path)
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, locks: Path) -> Iterator["AnswersFile"]:
+    def opened(cls, path: Path) -> Iterator["AnswersFile"]:
         """Open the file, or begin it; what is in it already stands in `lines`.
 
-        `locks` is a folder for the lock, so that nothing is left beside the file. Raises
-        AnswersFileError, and UsageError where the file is of another kind.
+        Raises AnswersFileError, and UsageError where the file is of another kind.
         """
         path = path.resolve()
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is no file. Name one for the answers.")
         with _writing(path):
-            locks.mkdir(parents=True, exist_ok=True)
-            name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-            lock = FileLock(locks / f"answers-{name}.lock", timeout=0)
+            file = cls(path)
         try:
-            with lock:
-                file = cls(path)
-                file._read()
-                yield file
-        except Timeout as exc:
-            raise AnswersFileError(
-                f"Another run is writing {path}. Wait for it, or name another file."
-            ) from exc
+            file._read()
+            yield file
+        finally:
+            file._hold.close()
 
     def _read(self) -> None:
         with _writing(self.path):
-            if not self.path.exists():
-                self.path.touch()
             data = self.path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
         self.lines = [_document(self.path, line) for line in whole.splitlines() if line.strip()]
@@ -75,15 +70,87 @@ class AnswersFile:
         part = self.path.with_name(f".{self.path.name}.part")
         with _writing(self.path):
             part.write_bytes(b"".join(map(_line, lines)))
-            part.replace(self.path)
+            self._replace(part)
         self.lines = list(lines)
+
+    def _replace(self, part: Path) -> None:
+        if sys.platform == "win32":  # where a file is not replaced while it is open, by nobody
+            self._hold.close()
+            part.replace(self.path)
+            self._hold = _held(self.path)
+        else:
+            hold = _held(part)  # before it is in its place, where other runs find it
+            try:
+                part.replace(self.path)
+            except OSError:
+                hold.close()
+                raise
+            self._hold.close()
+            self._hold = hold
 
     def add(self, document: Document) -> None:
         """Write a line; it is on its way to the disk when this returns."""
-        with _writing(self.path), self.path.open("ab") as file:
-            file.write(_line(document))
-            file.flush()
-            os.fsync(file.fileno())
+        with _writing(self.path):
+            if not _is_at(self._hold, self.path):  # somebody has moved or deleted it meanwhile
+                hold = _held(self.path)
+                self._hold.close()
+                self._hold = hold
+            with self.path.open("ab") as file:
+                file.write(_line(document))
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def _held(path: Path) -> IO[bytes]:
+    """The file, begun if there is none and kept from other runs as long as it is open.
+
+    Raises AnswersFileError where another run has it, OSError where it cannot be written.
+    """
+    while True:
+        file = path.open("ab")
+        if not _lock(file):
+            file.close()
+            raise AnswersFileError(
+                f"Another run is writing {path}. Wait for it, or name another file."
+            )
+        if _is_at(file, path):
+            return file
+        file.close()  # another run has replaced it between our opening and locking
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+
+    def _lock(file: IO[bytes]) -> bool:
+        """Lock without waiting: one byte, for those that are locked nobody else can read."""
+        import msvcrt
+
+        os.lseek(file.fileno(), FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+
+    def _lock(file: IO[bytes]) -> bool:
+        """Lock without waiting; True where the file system knows no such locks."""
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
 
 
 def _line(document: Document) -> bytes:
@@ -94,7 +161,7 @@ def _line(document: Document) -> bytes:
 def _document(path: Path, line: bytes) -> Document:
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not document.keys() >= OURS:
         raise UsageError(f"{path} holds something else than answers. Name another file.")

@@ -57,7 +57,7 @@ class Asking:
         prompts = VARIABLES if library.model else ()
         parts = {
             "prompts": [load_prompt(name, library.config.prompts).text for name in prompts],
-            "model": [library.model, library.config.base_url],
+            "model": library.identity if library.model else None,
             "corpus": [library.generation.manifest.corpus_digest, library.embedder.fingerprint],
             "limits": asdict(self.limits),
             "filters": asdict(self.filters),

@@ -11,10 +11,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qa.answers_file import AnswersFile, Document
+from qa.asking import note_how_to_write
 from qa.backlog import Asking, Backlog, Tally
 from qa.config import Config
 from qa.errors import UsageError
-from qa.library import HOW_TO_WRITE, open_library, run
+from qa.library import open_library, run
 from qa.questions import ListedQuestion, listed_questions
 from qa.terminal import Display
 
@@ -40,7 +41,7 @@ def ask_all(
     with (
         Display(stream=False, verbose=False) as display,
         open_library(config, display.work, display.note, refresh=refresh) as library,
-        _opened(answers, config) as file,
+        _opened(answers) as file,
     ):
         display.clear()
         rest = _rest(questions, file, asking, asking.settings(library)) if file else questions
@@ -52,7 +53,7 @@ def ask_all(
         finally:
             display.note(tally.describe())
             if library.model is None:
-                display.note(HOW_TO_WRITE)
+                note_how_to_write(config, display)
             if answers is not None and (tally.failed or tally.done < tally.total):
                 display.note("The same command asks again what has no answer yet.")
     return 1 if tally.failed else 0
@@ -67,8 +68,8 @@ def _text(source: str) -> str:
         raise UsageError(f"{source} cannot be read: {exc.strerror or exc}.") from exc
 
 
-def _opened(answers: Path | None, config: Config) -> AbstractContextManager[AnswersFile | None]:
-    return AnswersFile.opened(answers, config.cache) if answers else nullcontext()
+def _opened(answers: Path | None) -> AbstractContextManager[AnswersFile | None]:
+    return AnswersFile.opened(answers) if answers else nullcontext()
 
 
 def _rest(
@@ -79,26 +80,48 @@ def _rest(
     In the file, answers go with their questions to other lines, and failures that are asked again
     are taken away.
     """
-    standing = {
-        line["question"]: line
-        for line in file.lines
-        if line.get("settings") == settings and not asking.failed(line)
-    }
-    rest: list[ListedQuestion] = []
-    places = defaultdict[str, list[ListedQuestion]](list)
-    for question in questions:
-        answered = question.fault is None and question.text in standing
-        (places[question.text] if answered else rest).append(question)
+    standing = [
+        line for line in file.lines if line.get("settings") == settings and not asking.failed(line)
+    ]
+    answers = _answers(questions, standing)
+    rest = [question for question, line in zip(questions, answers, strict=True) if line is None]
+    places = defaultdict[int, list[ListedQuestion]](list)  # by the line that answers them
+    for question, line in zip(questions, answers, strict=True):
+        places[id(line)].append(question)
     again = {question.id for question in rest}
     lines: list[Document] = []
     for line in file.lines:
-        asked = places.get(line["question"])
-        if asked and standing[line["question"]] is line:
+        if asked := places.get(id(line)):
             lines += [{**line, "id": question.id, "line": question.line} for question in asked]
         elif not asking.failed(line) or line["id"] not in again:
             lines.append(line)
     file.rewrite(lines)
     return rest
+
+
+def _answers(
+    questions: Sequence[ListedQuestion], lines: Sequence[Document]
+) -> list[Document | None]:
+    """The line that answers each question: its own, else one that no other question has.
+
+    A question that stands more often in the list than in the lines shares the last one.
+    """
+    own = {(line["id"], line["question"]): line for line in lines}
+    answers = [
+        None if question.fault is not None else own.get((question.id, question.text))
+        for question in questions
+    ]
+    taken = {id(line) for line in answers}
+    last, free = dict[str, Document](), defaultdict[str, list[Document]](list)
+    for line in lines:
+        last[line["question"]] = line
+        if id(line) not in taken:
+            free[line["question"]].append(line)
+    for place, question in enumerate(questions):
+        if answers[place] is None and question.fault is None:
+            mine = free[question.text]
+            answers[place] = mine.pop() if mine else last.get(question.text)
+    return answers
 
 
 def _print(document: Document) -> None:

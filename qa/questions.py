@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from qa.errors import UsageError
 
 LONGEST = 2000  # characters; far above any question, far below any model's context
+LIKE_JSON = re.compile(r'\{\s*"')  # how a line begins that is no question as it stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ def checked_question(text: str) -> str:
     """The question in one line; raises UsageError if there is none, or if it is a book."""
     if not isinstance(text, str):
         raise UsageError(f"The question is {text!r:.80}, which is no text.")
-    question = " ".join(text.split())
+    question = _in_a_line(text)
     if not question:
         raise UsageError('The question is empty. Ask like this: ask "which papers ...?"')
     if len(question) > LONGEST:
@@ -38,6 +39,7 @@ def checked_question(text: str) -> str:
 def listed_questions(text: str) -> list[ListedQuestion]:
     """The questions of a file: one a line, or JSON lines with `question` and perhaps `id`.
 
+    Where the first is JSON all must be; after plain ones, a line is JSON if it looks like it.
     Empty lines and those that begin with # are passed over. Raises UsageError if none is left.
     """
     # Not splitlines(), for which a line ends at some signs that JSON may have in its texts.
@@ -46,8 +48,12 @@ def listed_questions(text: str) -> list[ListedQuestion]:
     lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
     if not lines:
         raise UsageError("The file has no question: write one in each line.")
-    read = _entry if lines[0][1].startswith("{") else _plain
-    return list(_distinct(read(n, line) for n, line in lines))
+    all_json = lines[0][1].startswith("{")
+    entries = (
+        _entry(n, line) if all_json or LIKE_JSON.match(line) else _plain(n, line)
+        for n, line in lines
+    )
+    return list(_distinct(entries))
 
 
 def _plain(number: int, line: str) -> ListedQuestion:
@@ -57,20 +63,33 @@ def _plain(number: int, line: str) -> ListedQuestion:
 def _entry(number: int, line: str) -> ListedQuestion:
     try:
         entry = json.loads(line)
-    except ValueError:
-        return ListedQuestion(str(number), number, line, "The line is not JSON.")
+    except (ValueError, RecursionError):
+        return _faulty(str(number), number, line, "The line is not JSON.")
     question = entry.get("question") if isinstance(entry, dict) else None
     if not isinstance(question, str):
-        return ListedQuestion(str(number), number, line, "The line has no question.")
+        return _faulty(str(number), number, line, "The line has no question.")
     id_ = entry.get("id")
-    return _listed(str(number if id_ is None else id_), number, question)
+    return _listed(_sound(str(number if id_ is None else id_)), number, question)
 
 
 def _listed(id_: str, number: int, text: str) -> ListedQuestion:
     try:
         return ListedQuestion(id_, number, checked_question(text))
     except UsageError as exc:
-        return ListedQuestion(id_, number, " ".join(text.split())[:LONGEST], str(exc))
+        return _faulty(id_, number, text, str(exc))
+
+
+def _faulty(id_: str, number: int, text: str, fault: str) -> ListedQuestion:
+    return ListedQuestion(id_, number, _in_a_line(text)[:LONGEST], fault)
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(_sound(text).split())
+
+
+def _sound(text: str) -> str:
+    """The text without halves of surrogate pairs, which no file and no server takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _distinct(questions: Iterator[ListedQuestion]) -> Iterator[ListedQuestion]:

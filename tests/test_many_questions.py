@@ -12,16 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from chat_server import ChatServer, Reply, Status
-from filelock import FileLock
 from scripted_model import QUESTIONS, LabelModel, labelled
+from test_local import LLAMA, gguf
 
-from qa.answers_file import AnswersFile
+from qa.answers_file import AnswersFile, AnswersFileError
 from qa.api import open_corpus
-from qa.backlog import LONG_PATIENCE
+from qa.backlog import LONG_PATIENCE, Asking
+from qa.config import configured
 from qa.errors import UsageError
-from qa.library import verdicts_path
+from qa.filters import EVERYTHING
+from qa.library import Library, open_library, verdicts_path
+from qa.local import LocalModel, ModelFile
 from qa.prompts import load_prompt
 from qa.questions import LONGEST, listed_questions
+from qa.reading import Limits
 from qa.verdicts import forget_verdicts
 
 TOMATOES, SOURDOUGH = "how much do tomatoes yield?", "how is sourdough fermented?"
@@ -106,6 +110,53 @@ def test_answers_go_with_their_questions_to_other_lines(here, qa):
     assert "2 answered before" in done.stderr
     found = {line["line"]: line["question"] for line in lines_in(here / "out.jsonl")}
     assert found == {1: LANES, 2: "what is new?", 3: TOMATOES, 4: SOURDOUGH}
+
+
+def test_a_question_that_stands_twice_keeps_its_two_lines(here, qa):
+    (here / "questions.txt").write_text(f"{TOMATOES}\n{TOMATOES}\n{LANES}\n", encoding="utf-8")
+    run(qa, "--json-lines", "out.jsonl")
+    first = (here / "out.jsonl").read_bytes()
+    assert sorted(line["line"] for line in lines_of(first.decode())) == [1, 2, 3]
+    for _ in range(2):
+        assert "3 answered before" in run(qa, "--json-lines", "out.jsonl").stderr
+        assert (here / "out.jsonl").read_bytes() == first
+
+
+def test_a_question_that_comes_to_stand_twice_gets_a_second_line(here, qa):
+    run(qa, "--json-lines", "out.jsonl")
+    questions = f"{LANES}\n{TOMATOES}\n{SOURDOUGH}\n{TOMATOES}\n"
+    (here / "questions.txt").write_text(questions, encoding="utf-8")
+    for _ in range(2):
+        assert "4 answered before" in run(qa, "--json-lines", "out.jsonl").stderr
+        found = sorted((line["line"], line["question"]) for line in lines_in(here / "out.jsonl"))
+        assert found == [(1, LANES), (2, TOMATOES), (3, SOURDOUGH), (4, TOMATOES)]
+
+
+def test_a_question_with_half_a_surrogate_pair_is_answered_once(here, qa):
+    (here / "questions.txt").write_text(
+        '{"question": "what about \\ud800 tides?", "id": "\\udfff"}\n', encoding="utf-8"
+    )
+    run(qa, "--json-lines", "out.jsonl")
+    first = (here / "out.jsonl").read_bytes()
+    assert [line["question"] for line in lines_of(first.decode())] == ["what about ? tides?"]
+    assert "1 answered before" in run(qa, "--json-lines", "out.jsonl").stderr
+    assert (here / "out.jsonl").read_bytes() == first
+
+
+def test_another_model_in_a_file_of_the_same_name_is_another_setting(here, qa):
+    asking = Asking(Limits(), EVERYTHING, cached=True, strict=False, jobs=1)
+    qa("rebuild")
+    with open_library(configured(model="none")) as library:
+
+        def settings(folder, values=LLAMA):
+            file = ModelFile.find(str(gguf(here / folder / "model.gguf", values)))
+            model = LocalModel(file)
+            return asking.settings(
+                Library(library.config, library.generation, library.embedder, model)
+            )
+
+        assert settings("a") == settings("b")
+        assert settings("c", {**LLAMA, "general.name": "other"}) != settings("a")
 
 
 def test_other_prompts_are_other_settings(here, qa, environment):
@@ -223,13 +274,57 @@ def test_a_log_hears_a_few_times_how_far_the_work_is(here, qa):
     ]
 
 
-def test_two_runs_do_not_write_one_file(here, qa):
+def test_two_runs_do_not_write_one_file(here, qa, environment):
     run(qa, "--json-lines", "out.jsonl")
-    with AnswersFile.opened(here / "out.jsonl", here / "cache"):
+    before = sorted(here.iterdir())
+    environment.setenv("QA_CACHE", str(here / "cache" / "other"))
+    with AnswersFile.opened(here / "out.jsonl"):
         done = run(qa, "--json-lines", "out.jsonl")
     assert done.exit_code == 1
     assert "Another run is writing" in done.stderr
-    assert not list(here.glob("*.lock"))
+    assert sorted(here.iterdir()) == before
+
+
+def test_a_file_that_was_rewritten_is_still_held(here, qa):
+    run(qa, "--json-lines", "out.jsonl")
+    with AnswersFile.opened(here / "out.jsonl") as file:
+        file.rewrite(file.lines[:2])
+        assert run(qa, "--json-lines", "out.jsonl").exit_code == 1
+    assert len(lines_in(here / "out.jsonl")) == 2
+    assert run(qa, "--json-lines", "out.jsonl").exit_code == 0
+
+
+def test_of_many_runs_one_writes_at_a_time_though_each_rewrites(tmp_path):
+    path, writing = tmp_path / "out.jsonl", threading.Lock()
+
+    def work(number):
+        done = 0
+        while done < 20:
+            try:
+                with AnswersFile.opened(path) as file:
+                    assert writing.acquire(blocking=False)
+                    line = {"id": f"{number}.{done}", "question": "q?", "settings": "s"}
+                    file.rewrite([*file.lines, line])
+                    writing.release()
+                    done += 1
+            except AnswersFileError:
+                pass
+        return done
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(work, range(4))) == len(lines_in(path)) == 80
+
+
+def test_a_file_that_is_moved_meanwhile_is_begun_anew(tmp_path):
+    path = tmp_path / "out.jsonl"
+    line = {"id": "1", "question": "q?", "settings": "s"}
+    with AnswersFile.opened(path) as file:
+        file.add(line)
+        path.rename(tmp_path / "kept.jsonl")
+        file.add(line)
+        with pytest.raises(AnswersFileError), AnswersFile.opened(path):
+            pass
+    assert lines_in(path) == lines_in(tmp_path / "kept.jsonl") == [line]
 
 
 def test_the_questions_are_not_written_over(here, qa):
@@ -251,6 +346,11 @@ def test_a_file_of_something_else_is_left_alone(here, qa):
     done = run(qa, "--json-lines", "notes.jsonl")
     assert done.exit_code == 2
     assert (here / "notes.jsonl").read_text(encoding="utf-8") == "my notes\n"
+
+
+def test_a_file_of_something_else_nested_deeply_is_left_alone(here, qa):
+    (here / "notes.jsonl").write_text("[" * 200_000 + "\n", encoding="utf-8")
+    assert run(qa, "--json-lines", "notes.jsonl").exit_code == 2
 
 
 def test_answers_that_cannot_be_written_are_told(here, qa):
@@ -346,9 +446,11 @@ def test_many_questions_at_once_are_answered_as_one_by_one(seeds, model):
 
 
 def test_lines_are_questions_unless_they_are_json():
-    assert [q.text for q in listed_questions('a?\n{"question": "b?"}\n')] == [
-        "a?",
-        '{"question": "b?"}',
+    text = 'a?\n{ "question": "b?", "id": 7}\n{x} is what?\n'
+    assert [(q.id, q.text) for q in listed_questions(text)] == [
+        ("1", "a?"),
+        ("7", "b?"),
+        ("3", "{x} is what?"),
     ]
     assert [(q.id, q.text) for q in listed_questions('\ufeff{"question": " b? ", "id": 7}\n')] == [
         ("7", "b?")
@@ -365,6 +467,7 @@ def test_lines_are_questions_unless_they_are_json():
         ('{"question": 3}', "no question"),
         ("[1]", "no question"),
         ('{"question"', "not JSON"),
+        pytest.param('{"question": ' + "[" * 200_000, "not JSON", id="deep"),
         ('{"question": "c?", "id": "a"}', "stands before"),
     ],
 )
@@ -383,8 +486,6 @@ def test_a_file_without_questions_is_wrong_usage():
 
 def test_the_lock_is_given_back(tmp_path):
     for _ in range(2):
-        with AnswersFile.opened(tmp_path / "out.jsonl", tmp_path / "locks"):
+        with AnswersFile.opened(tmp_path / "out.jsonl"):
             pass
-    (lock,) = (tmp_path / "locks").glob("*.lock")
-    with FileLock(lock, timeout=0):
-        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]

@@ -1,6 +1,7 @@
 """OpenTelemetry spans: where they are asked for, true and well nested; else nothing at all."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -22,10 +23,11 @@ from opentelemetry.util._once import Once
 from scripted_model import LabelModel
 
 from qa.config import Traces, configured
-from qa.errors import ChatError
+from qa.errors import ChatError, ConfigError
 from qa.library import open_library
 from qa.reading import Limits
 from qa.tracing.questions import QuestionSpans
+from qa.tracing.spans import recorded
 
 BACKPROP = "which papers train without backprop?"
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -378,6 +380,58 @@ def test_a_failing_call_ends_its_spans_with_the_error(server, spans):
         assert span.status.status_code == trace.StatusCode.ERROR
         assert span.attributes["error.type"] == "ChatAuthError"
         assert span.events[-1].name == "exception"
+
+
+@pytest.mark.parametrize("status", [401, 400])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_server_that_repeats_key_and_prompt_gets_neither_into_spans(
+    server, spans, status, streamed
+):
+    model = LabelModel()
+
+    def repeats(body):
+        if bool(body.get("stream")) != streamed:
+            return model(body)
+        prompt = body["messages"][-1]["content"]
+        return Status(status, f"sk-secret-key cannot have: {BACKPROP} {prompt}")
+
+    server.model = repeats
+    with contextlib.suppress(ChatError):
+        ask(limits=QUICK)
+    failed = [span for span in spans() if span.status.status_code == trace.StatusCode.ERROR]
+    assert failed
+    for span in failed:
+        assert span.status.description == span.attributes["error.type"]
+        [event] = span.events
+        assert event.name == "exception"
+        assert event.attributes == {"exception.type": span.status.description}
+    sent = " ".join(span.to_json() for span in spans())
+    assert "sk-secret" not in sent
+    assert "backprop" not in sent
+
+
+def test_what_an_error_says_is_traced_with_the_texts_but_without_the_key(server, seeds, spans):
+    server.model = lambda _: Status(400, f"sk-secret-key cannot have: {BACKPROP}")
+    seeds.setenv(CONTENT, "true")
+    with contextlib.suppress(ChatError):
+        ask(limits=QUICK)
+    span = named(spans, "chat")[-1]
+    assert f"*** cannot have: {BACKPROP}" in span.status.description
+    assert span.events[-1].attributes["exception.message"] == span.status.description
+    assert "sk-secret" not in " ".join(span.to_json() for span in spans())
+
+
+def test_errors_of_other_libraries_are_traced_without_their_words(spans, monkeypatch):
+    monkeypatch.setenv(CONTENT, "true")
+    with pytest.raises(ValueError, match="sk-secret"), recorded("search"):
+        raise ValueError("sk-secret-key")
+    with pytest.raises(ConfigError), recorded("rebuild"):
+        raise ConfigError("http://me:secret@host/v1 is wrong")
+    assert [span.status.description for span in spans()] == [
+        "ValueError",
+        "http://***@host/v1 is wrong",
+    ]
+    assert "secret" not in " ".join(span.to_json() for span in spans())
 
 
 def test_an_answer_cut_off_ends_its_call_with_the_error_and_the_question_well(server, spans):
