@@ -18,7 +18,8 @@ from qa.errors import (
     ChatModelNotFound,
     ChatUnreachable,
 )
-from qa.followup import Context, Mention, Understood, by_rules, find_mentions
+from qa.followup import Context, Understood, by_rules
+from qa.mentions import Mention, find_mentions
 from qa.prompts import Prompt
 from qa.results import Answer, ListedPaper, Spent
 from qa.terminal_text import clean_line

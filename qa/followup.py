@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qa.citations import find_citations
-from qa.errors import UsageError
+from qa.mentions import NOUN, Mention, find_mentions
 from qa.results import ListedPaper
 from qa.terminal_text import clean_line
 from qa.terms import STOP_WORDS
@@ -37,28 +36,6 @@ class Understood:
     named: bool = False  # whether these were picked by their numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """`line[start:end]` names these papers."""
-
-    start: int
-    end: int
-    papers: tuple[ListedPaper, ...]
-
-
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-_COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_NOUN = r"(?:papers?|articles?|stud(?:y|ies)|works?|publications?|preprints?)"
-_NUMBERED = re.compile(
-    rf"(?:\b{_NOUN}\s+\#?|\#)(\d{{1,3}}(?:(?:\s*,\s*|\s*&\s*|\s+and\s+|\s+or\s+)\#?\d{{1,3}})*)\b",
-    re.IGNORECASE,
-)
-_ORDINAL = re.compile(
-    rf"\bthe\s+(?P<which>{'|'.join(_ORDINALS)}|last)(?:\s+(?P<count>{'|'.join(_COUNTS)}))?\s+"
-    rf"(?:ones?|(?:of|among)\s+(?:them|these|those)|{_NOUN}(?!\s+(?:about|on|of|that|to|which|in)))"
-    r"(?:\b|(?=\W|$))",
-    re.IGNORECASE,
-)
 # "which papers are similar to [3]?" looks for others than [3]
 _ELSEWHERE = re.compile(
     r"\b(?:like|unlike|similar\s+to|close\s+to|related\s+to|other\s+than|besides|except|beyond"
@@ -69,6 +46,10 @@ _ELSEWHERE = re.compile(
 _WORD = re.compile(r"[^\W_]+")
 _AND = re.compile(r"(?:and|but|also|so|then|or)\b[\s,]*", re.IGNORECASE)
 _THEM = re.compile(r"\b(?:they|them|these|those)\b", re.IGNORECASE)
+# "which papers are like those of Hinton?" says itself which ones it means
+_SAYS_WHICH = re.compile(
+    r"th[eo]se\s+(?:of|in|by|from)\s+(?!(?:them|these|those)\b)\w", re.IGNORECASE
+)
 _GOVERNED = re.compile(
     r"\b(?:of|among|amongst|do|does|did|are|were|have|can|could|would|will|about)\s+(?:all\s+)?\Z",
     re.IGNORECASE,
@@ -80,19 +61,25 @@ _ITS = re.compile(
 )
 _LIST = re.compile(
     rf"\bthe\s+(?:above|list|(?:last|previous)\s+answer)\b"
-    rf"|\bthe\s+(?:{_NOUN}|ones|results?)\s+(?:above|listed|shown|(?:you\s+)?found)\b"
+    rf"|\bthe\s+(?:{NOUN}|ones|results?)\s+(?:above|listed|shown|(?:you\s+)?found)\b"
     r"|^(?:only|just)\b|^(?:which|what)\s+ones\b",
     re.IGNORECASE,
 )
 _SUBSET = re.compile(
     r"(?P<asks>which|what|how\s+many)(?:\s+(?:ones?|papers?))?\s+(?:of|among|from)\s+(?:all\s+)?"
-    rf"(?:these|those|them)(?:\s+(?:\w+\s+)?(?:{_NOUN}|ones))?\s+(?P<rest>\S.*)",
+    rf"(?:these|those|them)(?:\s+(?:\w+\s+)?(?:{NOUN}|ones))?\s+(?P<rest>\S.*)",
     re.IGNORECASE,
 )
-_BARE_WHICH = re.compile(rf"(?:which|how\s+many)\s+(?!(?:\w+\s+){{0,2}}{_NOUN}\b)\S", re.IGNORECASE)
+_BARE_WHICH = re.compile(rf"(?:which|how\s+many)\s+(?!(?:\w+\s+){{0,2}}{NOUN}\b)\S", re.IGNORECASE)
 _ABOUT = re.compile(r"(?:what|how)\s+about\s+(?P<rest>\S.*)", re.IGNORECASE)
 _SAME = re.compile(r"(?:the\s+)?same(?:\s+(?:question|thing))?[\s,]+(?P<rest>\S.*)", re.IGNORECASE)
 _FRAGMENT = re.compile(r"(?:for|in|on|with|without|using|by|since|before|after)\s", re.IGNORECASE)
+# "in which papers is dropout used?", "in 2023, what was pruned?", but not "on which datasets?"
+_ASKS_LATER = re.compile(
+    r"(?:for|in|on|with|without|using|by|since|before|after|from|at|to|of|under|through|via|about)\s"
+    r"(?:\s*(?:which|what|whose|whom|when|how)\s+\S+\s+\S|[^,]*,\s*(?:which|what|how|who|why)\s)",
+    re.IGNORECASE,
+)
 _ASKS = re.compile(
     r"(?:which|what|how|why|who|whose|when|where|is|are|was|were|do|does|did|can|could|has|have"
     r"|list|show|find|name|give|tell|compare|explain|describe|papers?)\b",
@@ -116,51 +103,6 @@ def by_rules(line: str, context: Context | None) -> Understood:
         return _within(rest, context)
     added = _addition(rest, after_and=said is not None)
     return _continued(added, context) if added else Understood(line, line)
-
-
-def find_mentions(line: str, shown: Sequence[ListedPaper]) -> list[Mention]:
-    """Where the line names papers: [3], [1, 4], paper 3, the first one; none where none are shown.
-
-    Raises UsageError for a marker whose number no paper has.
-    """
-    if not shown:
-        return []
-    by_number = {paper.n: paper for paper in shown}
-    found = []
-    for citation in find_citations(line):
-        _check_known(citation.numbers, by_number)
-        found.append(_mention(citation.start, citation.end, citation.numbers, by_number))
-    for match in _NUMBERED.finditer(line):
-        numbers = {int(digits) for digits in re.findall(r"\d+", match[1])}
-        if numbers <= by_number.keys():
-            found.append(_mention(match.start(), match.end(), numbers, by_number))
-    for match in _ORDINAL.finditer(line):
-        chosen = _ordinal(match, shown)
-        found += [Mention(match.start(), match.end(), chosen)] if chosen else []
-    return sorted(found, key=lambda mention: mention.start)
-
-
-def _check_known(numbers: Iterable[int], by_number: dict[int, ListedPaper]) -> None:
-    unknown = sorted(set(numbers) - by_number.keys())
-    if unknown:
-        raise UsageError(
-            f"The last list has no [{unknown[0]}]: its papers are [1] to [{max(by_number)}]. "
-            "/papers lists them."
-        )
-
-
-def _mention(
-    start: int, end: int, numbers: Iterable[int], by_number: dict[int, ListedPaper]
-) -> Mention:
-    return Mention(start, end, tuple(by_number[number] for number in sorted(numbers)))
-
-
-def _ordinal(match: re.Match[str], shown: Sequence[ListedPaper]) -> tuple[ListedPaper, ...]:
-    """The papers of "the second one", "the first three papers", "the last of them"."""
-    which, count = match["which"].lower(), match["count"]
-    size = _COUNTS.index(count.lower()) + 2 if count else 1
-    start = max(0, len(shown) - size) if which == "last" else _ORDINALS.index(which)
-    return tuple(shown[start : start + size])
 
 
 def _of_named(line: str, mentions: Sequence[Mention], context: Context) -> Understood:
@@ -193,9 +135,17 @@ def points_back(line: str) -> bool:
         return True
     for match in _THEM.finditer(line):
         before = line[: match.start()]
+        if _SAYS_WHICH.match(line, match.start()) and not _may_pick(before):
+            continue
         if len(_content(before)) <= (2 if _GOVERNED.search(before) else 1):
             return True
-    return any(not _content(line[: match.start()]) for match in _ITS.finditer(line))
+    most = 1 if _ASKS_LATER.match(line) else 0  # "on what hardware was it run?"
+    return any(len(_content(line[: match.start()])) <= most for match in _ITS.finditer(line))
+
+
+def _may_pick(before: str) -> bool:
+    """Whether "those by Hinton" after this are some of the last papers: do those, list those."""
+    return _GOVERNED.search(before) is not None or len(before.split()) <= 1
 
 
 def _means_named(line: str, named: Sequence[ListedPaper]) -> bool:
@@ -236,6 +186,8 @@ def _addition(line: str, *, after_and: bool) -> str | None:
     for pattern in (_ABOUT, _SAME):
         if match := pattern.match(line):
             return match["rest"]
+    if _ASKS_LATER.match(line):
+        return None
     if _FRAGMENT.match(line) and len(line.split()) <= _FEW_WORDS:
         return line
     return line if after_and and not _ASKS.match(line) else None

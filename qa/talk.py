@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from qa.asking import note_warnings, show
+from qa.asking import NO_MODEL, note_warnings, show
 from qa.chat import Usage
 from qa.conclusion import SAYS_NOT
 from qa.conversation import (
@@ -40,7 +40,7 @@ COMMANDS = {
     "/help": "this list",
     "/quit": "end; so does Ctrl-D",
 }
-NOTHING_ASKED = "Nothing has been asked yet."
+NOTHING_ANSWERED = "No question has been answered yet."
 ALIASES = {"exit": "/quit", "quit": "/quit", "/exit": "/quit", "help": "/help", "?": "/help"}
 HELP = (
     "“which of those release code?” is asked of the last answer's papers, “what does [3] measure?” "
@@ -65,7 +65,7 @@ class Talk:
         model = self._library.model
         asked = candidates_text(self._library.retriever(self._filters).scope)
         self._note(f"{asked}, {model or 'no chat model'}. /help lists what you can do.")
-        if model is None:
+        if model is None and (self._library.config.model or "").lower() != NO_MODEL:
             self._note(HOW_TO_WRITE)
 
     def hear(self, typed: str) -> bool:
@@ -101,7 +101,8 @@ class Talk:
     @property
     def _last(self) -> Turn:
         if not self._turns:
-            raise UsageError(NOTHING_ASKED)
+            since = "No question has been answered since /new."
+            raise UsageError(since if self._all else NOTHING_ANSWERED)
         return self._turns[-1]
 
     def _ask(self, line: str) -> None:
@@ -177,7 +178,7 @@ class Talk:
     def _widen(self) -> None:
         understood = self._last.understood
         if not understood.within:
-            raise UsageError("The last question was put to the whole corpus already.")
+            raise UsageError("The last answer is of the whole corpus already.")
         wider = understood.wider
         self._put("/wider", Understood(wider, wider), Usage())
 
@@ -204,7 +205,7 @@ class Talk:
 
     def _save(self, wanted: str) -> None:
         if not self._all:
-            raise UsageError(NOTHING_ASKED)
+            raise UsageError(NOTHING_ANSWERED)
         from qa.saving import save
 
         path = save(self._all, self._library, wanted)

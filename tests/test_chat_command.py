@@ -10,6 +10,11 @@ from chat_server import ChatServer, Events, Hang, Reply, Status
 from scripted_model import LabelModel
 from terminal import CTRL_C, CTRL_D, READY, UP, Terminal
 
+from qa.api import open_corpus
+from qa.conversation import Turn
+from qa.errors import ConfigError
+from qa.followup import Understood
+from qa.saving import save
 from qa.talk import COMMANDS
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -130,9 +135,9 @@ def test_wider_with_a_model_asks_the_question_as_it_was_understood(server, talk)
 
 def test_nothing_among_the_last_papers_says_so_and_how_to_go_beyond(seeds, talk):
     done, (first, second) = talk(FIRST, "which of those use spiking neural networks?")
-    assert "These papers do not say so." in second
+    assert "By score alone nothing stands out as an answer" in second
     assert "The corpus does not say" not in second
-    assert "Nearest, but no answer:" in second
+    assert "Nearest:" in second
     assert titles(second) <= titles(first)
     assert "/wider asks all 558 papers." in done.stderr
     assert done.exit_code == 0
@@ -242,7 +247,7 @@ def test_misuse_is_one_line_and_the_conversation_goes_on(seeds, talk):
 def test_commands_on_answers_need_one(seeds, talk):
     done, _ = talk("/papers", "/show 1", "/wider", "/save x.md")
     assert done.exit_code == 1
-    assert done.stderr.splitlines() == ["Error: Nothing has been asked yet."] * 4
+    assert done.stderr.splitlines() == ["Error: No question has been answered yet."] * 4
 
 
 @pytest.mark.parametrize("line", ["/quit", "/q", "Exit"])
@@ -277,6 +282,22 @@ def test_server_that_fails_is_one_line_and_nothing_is_lost(server, talk):
     assert "OPENAI_API_KEY" in done.stderr
     assert second.strip() == ""
     assert titles(third) == titles(first)
+
+
+def test_a_first_question_that_failed_leaves_nothing_to_list_or_save(server, talk, tmp_path):
+    server.model = lambda _: Status(401, "bad key")
+    done, _ = talk(FIRST, "/papers", "/show 1", f"/save {tmp_path / 'x.md'}")
+    _, *errors = (line for line in done.stderr.splitlines() if line.startswith("Error: "))
+    assert errors == ["Error: No question has been answered yet."] * 3
+    assert list(tmp_path.glob("x.md")) == []
+
+
+def test_a_question_that_failed_is_not_saved_and_the_ones_before_are(server, talk, tmp_path):
+    server.model.understood = Status(401, "bad key")
+    done, _ = talk(FIRST, FOLLOW_UP, f"/save {tmp_path / 'x.md'}", "/new", "/show 1")
+    assert "Wrote 1 question to" in done.stderr
+    assert "No question has been answered since /new." in done.stderr
+    assert FOLLOW_UP not in (tmp_path / "x.md").read_text(encoding="utf-8")
 
 
 def test_a_conversation_is_written_as_markdown(seeds, talk, tmp_path):
@@ -316,6 +337,55 @@ def test_an_old_file_is_not_written_over_unless_asked(seeds, talk, tmp_path):
     assert done.exit_code == 1
     talk(FIRST, f"/save {file} --force")
     assert FIRST in file.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def small_disk():
+    """No file can be longer than 100 bytes while the test runs."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def answered(seeds):
+    """An open library and a turn of a conversation with it."""
+    with open_corpus() as library:
+        answer = library.ask(FIRST)
+        yield [Turn(FIRST, Understood(FIRST, FIRST), answer)], library
+
+
+@pytest.mark.parametrize("force", ["", " --force"])
+def test_a_full_disk_leaves_no_half_file_and_the_old_one_whole(
+    answered, tmp_path, small_disk, force
+):
+    old = tmp_path / "old.md"
+    if force:
+        old.write_text("mine")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        save(*answered, f"{old}{force}")
+    assert {path.name: path.read_text() for path in tmp_path.glob("*.md")} == (
+        {"old.md": "mine"} if force else {}
+    )
+    assert list(tmp_path.glob(".*.part")) == []
+
+
+def test_a_replaced_file_stays_where_its_link_leads_and_as_private_as_it_was(answered, tmp_path):
+    file, link = tmp_path / "real.md", tmp_path / "link.md"
+    file.write_text("mine")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    save(*answered, f"{link} --force")
+    assert link.is_symlink()
+    assert FIRST in file.read_text(encoding="utf-8")
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_device_is_written_to_and_not_replaced(answered):
+    save(*answered, f"{os.devnull} --force")
+    assert not Path(os.devnull).is_file()
 
 
 @pytest.mark.parametrize("name", ["none/notes.md", ".", "~nobody-here/x.md"])
@@ -391,7 +461,7 @@ def test_ctrl_c_stops_the_writing_and_not_the_program(server):
         terminal.type(CTRL_C)
         terminal.wait("Stopped. What was read is kept.")
         terminal.wait(READY)
-        assert "Nothing has been asked yet." in terminal.ask("/papers")
+        assert "No question has been answered yet." in terminal.ask("/papers")
         assert "scripted: 1 call," in terminal.ask(FIRST)  # the verdicts were kept
         terminal.type(CTRL_D)
         assert terminal.end() == 0

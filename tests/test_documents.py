@@ -1,8 +1,13 @@
 """Documents of other frameworks' readers become papers, and papers a corpus file."""
 
+import math
+import os
 from dataclasses import replace
+from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qa.documents import Loaded, corpus_folder, taken_in, write_papers
@@ -121,6 +126,74 @@ def test_metadata_of_any_kind_do_no_harm():
         5: 6,
     }
     assert only(ABSTRACT, metadata).year is None
+
+
+class Mute:
+    """An object that cannot tell its text."""
+
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+def holding_itself():
+    held = {}
+    held["self"] = held
+    return held
+
+
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"authors": holding_itself()},
+        {"authors": reduce(lambda inner, _: [inner], range(3000), [])},
+        {"authors": nested(60)},
+        {"authors": Mute()},
+        {"year": 10**5000},
+    ],
+    ids=["holds itself", "3000 deep", "60 deep", "cannot tell", "digits"],
+)
+def test_a_document_whose_metadata_cannot_be_read_is_skipped_and_no_other_is(told):
+    odd = Loaded(ABSTRACT, {"title": TITLE, "file_name": "odd.pdf", **told}, 1)
+    taken = taken_in([odd, Loaded(ABSTRACT, {"title": "Moss"}, 2)])
+    assert [paper.title for paper in taken.papers] == ["Moss"]
+    assert taken.trouble_lines == ["1 skipped, metadata that cannot be read: odd.pdf"]
+
+
+def test_metadata_that_tell_nothing_of_a_paper_need_not_be_readable():
+    odd = {"node": holding_itself(), "source": Mute(), "file_path": Mute(), "URL": None}
+    assert only(ABSTRACT, {"title": TITLE, **odd}).title == TITLE
+
+
+def test_names_that_are_no_text_are_none():
+    taken = taken_in([Loaded("", {"file_name": Mute(), "url": Mute()}, 3)])
+    assert taken.trouble_lines == ["1 skipped, metadata that cannot be read: document 3"]
+
+
+@pytest.mark.parametrize(
+    "nothing", [math.nan, math.inf, -math.inf, np.float32("nan"), Decimal("NaN"), [math.nan]]
+)
+def test_numbers_that_are_none_tell_nothing(nothing):
+    fields = ("authors", "year", "venue", "doi", "url", "keywords")
+    told = dict.fromkeys(fields, nothing)
+    assert only(ABSTRACT, {"title": TITLE, **told}) == only(ABSTRACT, {"title": TITLE})
+    assert only(ABSTRACT, {"title": nothing, "file_name": "walls.txt"}).title == "walls"
+
+
+def test_authors_in_a_set_are_authors():
+    assert only(ABSTRACT, {"title": TITLE, "authors": {"Ada Moss", "Bo Stone"}}).authors == (
+        "Ada Moss",
+        "Bo Stone",
+    )
+
+
+@pytest.mark.parametrize("columns", [{"title": None}, {None: "title"}, {"title": ["a"]}, ["title"]])
+def test_columns_that_are_no_names_are_refused(columns):
+    with pytest.raises(UsageError, match=r"such as .'title': 'headline'"):
+        taken_in([], columns)
 
 
 def test_without_a_title_the_file_gives_one():
@@ -247,6 +320,25 @@ def test_papers_are_kept_under_the_files_they_come_from(tmp_path):
         "Fern": "documents.jsonl",
         "Fungi": "moss.md.jsonl",
     }
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "研", "😀"])
+def test_long_names_that_begin_alike_are_files_of_their_own(tmp_path, letter):
+    names = [f"{letter * 100}{letter * 50}{end}.pdf" for end in ("1", "2")]
+    loaded = (
+        Loaded(ABSTRACT, {"title": f"{TITLE} {n}", "file_name": name})
+        for n, name in enumerate(names)
+    )
+    write_papers(tmp_path, taken_in(loaded).papers)
+    files = [path.name for path in tmp_path.iterdir()]
+    assert len(files) == 2
+    assert max(len(os.fsencode(name)) for name in files) <= 210
+    assert len(list(read_corpus(tmp_path).records())) == 2
+
+
+def test_a_name_of_dots_is_no_hidden_file(tmp_path):
+    write_papers(tmp_path, [only(ABSTRACT, {"title": TITLE, "file_name": ".."})])
+    assert [path.name for path in tmp_path.iterdir()] == ["documents.jsonl"]
 
 
 def test_the_same_papers_in_another_order_leave_the_files_be(tmp_path):

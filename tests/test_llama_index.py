@@ -560,6 +560,16 @@ def test_documents_without_text_are_told_of_and_left_out(environment):
     assert notices[0] == "1 skipped, no text: scan.pdf"
 
 
+def test_documents_with_odd_metadata_are_told_of_and_left_out(environment):
+    notices = []
+    held = {}
+    held["self"] = held
+    odd = Document(text="Moss grows.", metadata={"title": "Moss", "authors": held})
+    with build([odd, *documents()], on_notice=notices.append) as library:
+        assert len(library.papers()) == 3
+    assert notices[0] == "1 skipped, metadata that cannot be read: document 1"
+
+
 @pytest.mark.parametrize(
     ("given", "error", "told"),
     [

@@ -1,5 +1,6 @@
 """The corpus folder that papers of documents are kept in: JSON lines, a file for each source."""
 
+import hashlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from qa.store.faults import writing
 
 _NAME = re.compile(r"\w(?:[\w .-]{0,78}\w)?")
 _NOT_IN_NAMES = re.compile(r"[^\w .,()+-]")
-_LONGEST = 100  # characters of a file's name, which in UTF-8 may be four times as many bytes
+_LONGEST = 190  # bytes of a file's name, before what is put behind it; most systems take 255
 
 
 def corpus_folder(store: Path, name: str) -> Path:
@@ -58,8 +59,16 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _file_name(source: str) -> str:
-    """The name of the file for a source, which hides on no system."""
-    return _NOT_IN_NAMES.sub("_", source)[:_LONGEST].lstrip(". ") + ".jsonl"
+    """The name of the file for a source, which hides on no system and is too long for none.
+
+    A name that is cut off ends in a mark of the whole, so that no other source has the same.
+    """
+    name = _NOT_IN_NAMES.sub("_", source).lstrip(". ") or "documents"
+    encoded = name.encode()
+    if len(encoded) > _LONGEST:
+        mark = hashlib.sha256(encoded).hexdigest()[:8]
+        name = f"{encoded[:_LONGEST].decode(errors='ignore')}-{mark}"
+    return f"{name}.jsonl"
 
 
 def fields_of(paper: Record) -> dict[str, object]:

@@ -27,13 +27,13 @@ class Loaded:
     def name(self) -> str:
         """What a user knows the document by: its file, its address, or its place."""
         address = self.metadata.get("URL") or self.metadata.get("url")
-        return self.file_name or str(address or f"document {self.number}")
+        return self.file_name or _said(address) or f"document {self.number}"
 
     @property
     def file_name(self) -> str:
         """The name of the file it was loaded from, without its folder; empty if it was none."""
         file = self.metadata.get("file_name") or self.metadata.get("file_path")
-        return PurePath(str(file or "")).name
+        return PurePath(_said(file)).name
 
     @property
     def is_full_text(self) -> bool:
@@ -48,11 +48,16 @@ class Loaded:
     @property
     def paper_file(self) -> tuple[str, ...]:
         """File and title of the paper that it may be a part of; empty if it is no part of one."""
-        file = str(self.metadata.get("file_path") or self.metadata.get("file_name") or "")
+        file = _said(self.metadata.get("file_path") or self.metadata.get("file_name"))
         suffix = PurePath(file).suffix.lower()
         if self.alone or not file or not (self.is_page or suffix in _OF_ONE_PAPER):
             return ()
-        return file, *(str(self.metadata.get(name, "")) for name in _TITLES)
+        return file, *(_said(self.metadata.get(name)) for name in _TITLES)
+
+
+def _said(value: object) -> str:
+    """The text of a name; anything else, which may be an object of any program, says none."""
+    return str(value) if isinstance(value, str | PurePath) else ""
 
 
 def put_together(documents: Iterable[Loaded]) -> Iterator[Loaded]:

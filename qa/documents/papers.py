@@ -14,6 +14,7 @@ from pathlib import PurePath
 
 from qa.documents.corpus_folder import fields_of
 from qa.documents.loaded import LONGEST, Loaded
+from qa.documents.metadata import readable
 from qa.errors import CorpusError
 from qa.papers import Record, Skipped, title_key
 from qa.readers import fields
@@ -37,7 +38,10 @@ _BINARY = ("%PDF", "PK\x03\x04", "{\\rtf")
 
 def papers_in(document: Loaded, columns: Mapping[str, str]) -> Sequence[Record | Skipped]:
     """The papers in a document, or why it holds none; `columns` are the user's names by field."""
-    told = _told(document.metadata, columns)
+    try:
+        told = _told(document.metadata, columns)
+    except Exception:  # noqa: BLE001 - in metadata are objects of any program
+        return [Skipped(document.name, "metadata that cannot be read", "document")]
     text = document.text.strip()
     if text.startswith(_BINARY) or "\0" in text[:1000]:
         return [Skipped(document.name, "no text but the file's bytes", "document")]
@@ -54,17 +58,21 @@ def papers_in(document: Loaded, columns: Mapping[str, str]) -> Sequence[Record |
 
 
 def _told(metadata: Mapping[str, object], columns: Mapping[str, str]) -> dict[str, object]:
-    """What the metadata say of the paper, under names that JSON readers know."""
+    """What the metadata say of the paper, under names that JSON readers know.
+
+    Raises whatever an object in them raises that is read.
+    """
     told: dict[str, object] = {}
     for key, value in metadata.items():
         name = bare(str(key))
         name = _ALSO.get(name, name)
         if name == "source":  # a page's number, a file, an address: a venue it is not
-            name = "url" if str(value).startswith(("http://", "https://")) else ""
-        if name in _KNOWN and value is not None:
-            told.setdefault(name, value)
+            is_link = isinstance(value, str) and value.startswith(("http://", "https://"))
+            name = "url" if is_link else ""
+        if name in _KNOWN and (plain := readable(value)) is not None:
+            told.setdefault(name, plain)
     given = {bare(str(key)): value for key, value in metadata.items()}
-    own = {NAMES[field][0]: given.get(bare(name)) for field, name in columns.items()}
+    own = {NAMES[field][0]: readable(given.get(bare(name))) for field, name in columns.items()}
     return told | {name: value for name, value in own.items() if value is not None}
 
 
@@ -79,7 +87,7 @@ def _but_abstract(told: Mapping[str, object]) -> dict[str, object]:
 
 def _paper(told: Mapping[str, object], document: Loaded) -> Record | Skipped:
     """The paper that these fields make, read as an object of a JSON file is."""
-    content = json.dumps(told, default=str, skipkeys=True)
+    content = json.dumps(told)
     paper = next(read_works([content], document.name, {}))
     if isinstance(paper, Record):
         return paper

@@ -11,6 +11,7 @@ from qa.readers.headers import NAMES
 
 _NO_FILE = "documents"  # the source of papers that come from no file
 _NAMED = 5  # documents that a line about them names
+_COLUMNS = "{'title': 'headline'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,7 @@ def taken_in(documents: Iterable[Loaded], columns: Mapping[str, str] | None = No
     `columns` gives by field (`title`, `abstract`, `year` ...) the user's own name for it in the
     documents' metadata. Raises UsageError for a field that there is not.
     """
-    own = dict(columns or {})
-    if unknown := sorted(own.keys() - NAMES.keys()):
-        raise UsageError(f"There is no field {unknown[0]}: the fields are {', '.join(NAMES)}.")
+    own = _checked({} if columns is None else columns)
     papers: list[Record] = []
     skipped: list[Skipped] = []
     full_texts = 0
@@ -56,3 +55,23 @@ def taken_in(documents: Iterable[Loaded], columns: Mapping[str, str] | None = No
         skipped += (entry for entry in found if isinstance(entry, Skipped))
         full_texts += document.is_full_text and len(found) == 1 and isinstance(found[0], Record)
     return Taken(tuple(papers), tuple(skipped), full_texts)
+
+
+def _checked(columns: object) -> dict[str, str]:
+    """The user's own names by field; raises UsageError for what are none."""
+    if not isinstance(columns, Mapping):
+        raise UsageError(f"columns is {_brief(columns)}; give a dict, such as {_COLUMNS}.")
+    own: dict[str, str] = {}
+    for field, name in columns.items():
+        if not isinstance(field, str) or not isinstance(name, str):
+            given = f"{_brief(field)}: {_brief(name)}"
+            raise UsageError(f"columns has {{{given}}}; both must be text, such as {_COLUMNS}.")
+        own[field] = name
+    if unknown := sorted(own.keys() - NAMES.keys()):
+        raise UsageError(f"There is no field {unknown[0]}: the fields are {', '.join(NAMES)}.")
+    return own
+
+
+def _brief(thing: object) -> str:
+    """A text or None as it is, anything else by its type: it may be long, or fail to tell."""
+    return repr(thing) if thing is None or isinstance(thing, str) else type(thing).__name__

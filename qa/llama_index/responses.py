@@ -35,7 +35,7 @@ class Responses:
         quoted = bool(answer.papers) and not _written(answer)
         groups = [
             [_line(paper, answer, quoted=quoted) for paper in answer.papers],
-            [f"Nearest, but no answer: {paper.title}" for paper in answer.nearest],
+            [f"{_nearest(answer)}: {paper.title}" for paper in answer.nearest],
             [f"Warning: {warning.detail}" for warning in answer.warnings],
             [coverage_line(answer)],
         ]
@@ -60,3 +60,8 @@ def _line(paper: ListedPaper, answer: Answer, *, quoted: bool) -> str:
     line += f" ({doubt})" if paper.relevance == Relevance.PARTLY else ""
     quotes = " ".join(f"“{evidence.text}”" for evidence in paper.evidence)
     return f"{line}: {quotes}" if quoted else line
+
+
+def _nearest(answer: Answer) -> str:
+    """What the papers that came closest are called: without a model nobody has read them."""
+    return "Nearest" if answer.model is None else "Nearest, but no answer"
