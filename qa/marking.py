@@ -11,19 +11,26 @@ from qa.events import Piece
 from qa.sentences import split_sentences
 from qa.wrapping import Wrapper
 
-_GAP = re.compile(r"\s*(?:\n\s*(?:[-*•]|\d{1,3}[.)])\s*)?\Z")  # with the next item's bullet
+# A list's, or a heading's.
+_ITEM = r"\n[^\S\n]*(?:[-*+•‣◦]|(?:\*\*|__)?\(?(?:\d{1,3}|[a-z])[.)](?:\*\*|__)?|#{1,6})"
+_GAP = re.compile(rf"\s*(?:{_ITEM}\s*)?\Z")  # with the next item's bullet
+_NEXT_ITEM = re.compile(rf"(?={_ITEM}\s)")
 _LONGEST_GAP = 80  # characters
+_WORD_END = re.compile(r"(?<=\S)(?=[\s\u2e80-\uffef])")  # of Chinese: each character
 _MARKER_FIRST = re.compile(r"\s*[\[【(]")
+_MARKERS = re.compile(r"(?:[\[【][\d\s,;-]+[\]】]\s*)+(?=[A-Z\d])")  # and then a sentence
 
 
 class MarkedAnswer:
     """Prints an answer piece by piece.
 
     A citation that leads nowhere shows as [9?] at once; a sentence that the check finds fault with
-    gets a (!1) behind it as soon as it has ended.
+    gets a (!1) behind it as soon as it has ended. It goes on word by word, so that the pieces in
+    which an answer happens to come make no difference.
     """
 
     def __init__(self, out: Console, first: Piece) -> None:
+        self._word = ""  # not yet whole
         self._buffer = MarkerBuffer()
         self._wrapper = Wrapper(out)
         self._papers = {e.n: (e.paper.title, e.paper.abstract) for e in first.papers}
@@ -34,13 +41,24 @@ class MarkedAnswer:
         self.findings: list[Finding] = []  # in the order of their numbers
 
     @property
-    def numbers(self) -> dict[str, int]:
-        """The number of each mark in the text, by what it stands for."""
-        return {finding.detail: n for n, finding in enumerate(self.findings, start=1)}
+    def numbers(self) -> dict[str, list[int]]:
+        """The numbers of the marks in the text, by what they stand for, first to last."""
+        marks = {(f.kind, f.start): n for n, f in enumerate(self.findings, start=1)}
+        numbers: dict[str, list[int]] = {}
+        for finding in self._check():
+            n = marks.pop((finding.kind, finding.start), None)
+            if n is not None:
+                numbers.setdefault(finding.detail, []).append(n)
+        return numbers
 
     def feed(self, piece: str) -> None:
-        """Show what can be shown with this piece."""
-        self._text += self._buffer.feed(piece)
+        """Show what can be shown with this piece: words that are whole."""
+        *words, self._word = _WORD_END.split(self._word + piece)
+        for word in words:
+            self._take(word)
+
+    def _take(self, word: str) -> None:
+        self._text += self._buffer.feed(word)
         ends = _sentence_ends(self._text, since=self._settled)
         if ends:
             self._settle(ends)
@@ -49,6 +67,7 @@ class MarkedAnswer:
 
     def end(self) -> None:
         """Show the rest and end the line."""
+        self._take(self._word)
         self._text = (self._text + self._buffer.flush()).rstrip()
         self._settle([*_sentence_ends(self._text, since=self._settled), len(self._text)])
         self._print(len(self._text))
@@ -59,7 +78,7 @@ class MarkedAnswer:
         for finding in self._check():
             if finding.kind == "unknown_citation":  # has shown as [9?]
                 continue
-            end = next((end for end in ends if end >= finding.end), None)
+            end = next((end for end in ends if end >= finding.end > self._settled), None)
             if end is not None and not self._known(finding):
                 self._print(end)
                 self.findings.append(finding)
@@ -84,9 +103,12 @@ def _sentence_ends(text: str, *, since: int) -> list[int]:
     Markers belong to what they follow.
     """
     starts = [since + sentence.start for sentence in split_sentences(text[since:])]
+    starts = [
+        markers.end() if (markers := _MARKERS.match(text, start)) else start for start in starts[1:]
+    ]
     starts = [start for start in starts if not _MARKER_FIRST.match(text, start)]
-    ends = (_without_gap(text, start) for start in starts[1:])
-    return [end for end in ends if end > since]
+    starts += [item.start() for item in _NEXT_ITEM.finditer(text, since)]
+    return sorted({end for start in starts if (end := _without_gap(text, start)) > since})
 
 
 def _without_gap(text: str, end: int) -> int:

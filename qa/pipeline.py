@@ -170,7 +170,7 @@ class Pipeline(Workflow):
                         shown = len(text)
         except ChatError as exc:
             kind = "partial_answer" if text.strip() else "writing_failed"
-            said = "The answer is cut off" if text.strip() else "No answer was written"
+            said = "The answer is not complete" if text.strip() else "No answer was written"
             return text, (Warned(kind, f"{said}: {exc}"),)
         if not text.strip():
             return text, (Warned("writing_failed", "No answer was written: the reply was empty."),)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
@@ -10,10 +10,22 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from qa.results import Answer, Coverage, ListedPaper, Outcome, Relevance, Scope, Spent, Stopped
+from qa.results import (
+    Answer,
+    Coverage,
+    ListedPaper,
+    Outcome,
+    Relevance,
+    Scope,
+    Spent,
+    Stopped,
+    Warned,
+)
 from qa.terminal_text import clean, clean_line
 from qa.terms import content_words
 
+MOST_WARNINGS = 20  # lines of them
+FEW_UNCITED = 5  # of these lines for sentences without a citation
 FEW = 8  # papers up to which every proving sentence is shown, not the clearest alone
 PIPE = 10**6  # columns where no terminal wraps the lines
 
@@ -188,12 +200,47 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def warning_lines(answer: Answer, marks: Mapping[str, int] | None = None) -> Sequence[str]:
-    """One line for each warning; `marks` gives by detail the number that marks it in the text."""
-    numbers = marks or {}
-    return [
-        f"(!{numbers[warning.detail]}) {clean_line(warning.detail)}"
-        if warning.detail in numbers
-        else f"Warning: {clean_line(warning.detail)}"
-        for warning in answer.warnings
-    ]
+def warning_lines(
+    answer: Answer, marks: Mapping[str, Sequence[int]] | None = None
+) -> Sequence[str]:
+    """What to say of the warnings: a line for each, as far as people read such lines.
+
+    `marks` gives by detail the numbers that mark it in the text, for one warning after another.
+    """
+    numbers = {detail: iter(marked) for detail, marked in (marks or {}).items()}
+    numbered = [(next(numbers.get(w.detail, iter(())), None), w) for w in answer.warnings]
+    numbered.sort(key=lambda pair: pair[0] or 0)  # those that no number leads to come first
+    lines = _merged(numbered)
+    if len(lines) <= MOST_WARNINGS:
+        return [line for line, _ in lines]
+    more = sum(count for _, count in lines[MOST_WARNINGS:])
+    shown = [line for line, _ in lines[:MOST_WARNINGS]]
+    return [*shown, f"… and {more:,} more: ask … --json lists all."]
+
+
+def _merged(numbered: Sequence[tuple[int | None, Warned]]) -> list[tuple[str, int]]:
+    """Lines and how many warnings each tells of: what is not cited is told singly a few times."""
+    uncited = [w for _, w in numbered if w.kind == "uncited_sentence"]
+    if len(uncited) <= FEW_UNCITED + 1:
+        return [(_warning_line(n, w), 1) for n, w in numbered]
+    lines, told = [], 0
+    for n, warning in numbered:
+        told += warning.kind == "uncited_sentence"
+        if warning.kind != "uncited_sentence" or told <= FEW_UNCITED:
+            lines.append((_warning_line(n, warning), 1))
+    more = len(uncited) - FEW_UNCITED
+    place = min(len(lines), MOST_WARNINGS - 1)  # never among those that are not shown
+    lines.insert(place, (f"No paper is cited for {more:,} more sentences.", more))
+    return lines
+
+
+def _warning_line(number: int | None, warning: Warned) -> str:
+    return f"{f'(!{number})' if number else 'Warning:'} {clean_line(warning.detail)}"
+
+
+def warnings_beside(answer: Answer, grave: Container[str]) -> Sequence[str]:
+    """What to say beside a document that lists the warnings: of many, those of grave kinds."""
+    if len(answer.warnings) <= MOST_WARNINGS:
+        return warning_lines(answer)
+    lines = [_warning_line(None, w) for w in answer.warnings if w.kind in grave]
+    return [*lines, f"{len(answer.warnings):,} warnings: the document lists them."]

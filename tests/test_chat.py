@@ -598,7 +598,7 @@ class TestStreams:
         pieces, error, usage = stream(server)
         assert "".join(pieces) == "[1] says"
         assert isinstance(error, ChatBadReply)
-        assert "cut off" in str(error)
+        assert "reached its output limit" in str(error)
         assert usage == Usage(1, 11, 7)
 
     def test_an_error_in_the_middle_keeps_the_pieces(self, server):

@@ -32,6 +32,15 @@ def test_names_in_lower_case_begin_a_sentence():
     assert cites("It works [1]. xLSTM is slow.")[-1] == ("xLSTM is slow.", [])
 
 
+def test_bold_numbers_are_no_part_of_their_item():
+    assert cites("**4. NoProp** is local\n**5.** It is fast [2]") == [
+        ("NoProp** is local", []),
+        ("It is fast [2]", [2]),
+    ]
+    forms = [claim.form for claim in find_claims("**4. NoProp**\n\nIt is fast [2].")]
+    assert forms == [Form.HEADING, Form.SENTENCE]
+
+
 def test_items_rows_and_headings_are_claims_of_their_own():
     answer = (
         "# Results\n1. First [1]\n2) Second.\n   It goes on [2]\n\n**Local rules**\n> quoted"

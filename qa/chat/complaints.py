@@ -39,8 +39,8 @@ class Complaints:
     def cut_short(self) -> ChatError:
         """Return the error for a reply that reached the output limit."""
         return ChatBadReply(
-            f"{self.model} reached its output limit, the reply is cut off: ask for less, or set a"
-            " QA_MODEL with longer replies"
+            f"{self.model} reached its output limit. Ask for less, or set a QA_MODEL with longer"
+            " replies"
         )
 
     def broken_off(self, fault: Fault) -> ChatError:

@@ -12,11 +12,14 @@ _FENCE = re.compile(r"\s*(?:```|~~~)")
 _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}\Z")
 _HEADING = re.compile(r"\s*#{1,6}\s+")
 _QUOTE = re.compile(r"\s*>\s?")
-_ITEM = re.compile(r"(?P<indent>\s*)(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?:\[[ xX]\]\s+)?")
+_ITEM = re.compile(
+    r"(?P<indent>\s*)(?:[-*+•‣◦]|(?:\*\*|__)?\(?(?:\d{1,3}|[a-z])[.)](?:\*\*|__)?)\s+"
+    r"(?:\[[ xX]\]\s+)?"
+)
 _ROW = re.compile(r"\s*\|.*\|\s*\Z")
 _RULED = re.compile(r"(?=.*-.*\||.*\|.*-)[\s|:\-]+\Z")
 _STOP = re.compile(r"[.!?。！？…:;][\"'”’»)*_\s]*\Z")  # noqa: RUF001
-_BOLD_LINE = re.compile(r"\s*(?:\*\*|__)[^*]+(?:\*\*|__)\s*:?\s*\Z")
+_BOLD_LINE = re.compile(r"\s*(?:\*\*|__)?[^*]+(?:\*\*|__)\s*:?\s*\Z")
 
 
 class Form(Enum):
