@@ -20,6 +20,7 @@ from qa.render import (
     show_ranked,
     source_name,
     warning_lines,
+    warnings_beside,
 )
 from qa.results import Answer, Outcome, Stopped
 from qa.terminal import Display
@@ -58,14 +59,18 @@ def ask_once(  # noqa: PLR0913 - the options of the command
                 display.note(coverage_line(answer))
         if why:
             display.note(why)
-        note_warnings(answer, display)
+        if form == Format.JSON:
+            for line in warnings_beside(answer, FAULTS):
+                display.note(line)
+        else:
+            note_warnings(answer, display)
         if answer.model is None and answer.coverage.candidates and form is None:
-            _tell_of_models(config, display)
+            note_how_to_write(config, display)
         display.sum_up(answer)
     return _exit_code(answer, strict=strict)
 
 
-def _tell_of_models(config: Config, display: Display) -> None:
+def note_how_to_write(config: Config, display: Display) -> None:
     """Say how to get a written answer, unless the user wants none."""
     if (config.model or "").lower() != NO_MODEL:
         display.note(HOW_TO_WRITE)

@@ -17,6 +17,13 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
         raise typer.Exit
 
 
+def _format(name: str) -> Format:
+    try:
+        return Format(name)
+    except ValueError as exc:
+        raise typer.BadParameter(f"{name!r} must be one of {', '.join(Format)}.") from exc
+
+
 Question = Annotated[
     list[str], typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
 ]
@@ -27,7 +34,12 @@ QuestionOrFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Form = Annotated[
     Format | None,
-    typer.Option("--format", metavar="FORMAT", help="bibtex, ris, csv, markdown or json."),
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        parser=_format,
+        help="bibtex, ris, csv, markdown or json.",
+    ),
 ]
 Corpus = Annotated[
     Path | None,

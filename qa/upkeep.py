@@ -73,8 +73,7 @@ def _one(papers: Sequence[Paper], wanted: str, config: Config) -> Paper:
     if not papers:
         command = f"qa papers{corpus_option(config.corpus)}"
         raise CorpusError(
-            f"No paper in {config.corpus} has an id that begins with {wanted!r}. "
-            f"All ids: {command}"
+            f"No paper in {config.corpus} has an id that begins with {wanted!r}. All ids: {command}"
         )
     if len(papers) > 1:
         some = ", ".join(paper.id for paper in papers[:5])

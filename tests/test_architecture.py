@@ -18,7 +18,7 @@ ROOMS = [
     *("local",),
     *("results", "wire", "verdict_schema", "judge", "verdicts", "answer"),
     *("citations", "check"),
-    *("followup", "conversation"),
+    *("mentions", "followup", "conversation"),
     *("reading", "retrieval", "listing", "events", "conclusion", "pipeline"),
     *("tracing", "rebuilding", "library", "api"),
     *("evaluate",),

@@ -58,8 +58,9 @@ def test_json_is_one_document_whose_quotes_are_the_abstracts_own(seeds, qa):
 def test_off_topic_question_ends_with_code_3(seeds, qa):
     done = qa("ask", "How long should sourdough bread prove before it goes into the oven?")
     assert done.exit_code == 3
-    assert "The corpus does not say." in done.stdout
-    assert "Nearest" in done.stdout
+    assert "By score alone nothing stands out as an answer; a chat model could tell." in done.stdout
+    assert "does not say" not in done.stdout
+    assert "\nNearest:\n" in done.stdout
 
 
 def test_with_a_model_every_paper_that_qualifies_is_listed(server, qa):
@@ -99,7 +100,7 @@ def test_question_that_nothing_answers_ends_with_code_3_and_the_nearest(server, 
     done = qa("ask", "How does equilibrium propagation compute its weight updates?")
     assert done.exit_code == 3
     assert "The corpus does not say." in done.stdout
-    assert "Nearest" in done.stdout
+    assert "Nearest, but no answer:" in done.stdout
 
 
 def test_quick_reads_one_round(server, qa):
@@ -131,6 +132,32 @@ def test_failing_writer_does_not_lose_what_was_read(server, qa):
     assert done.exit_code == 1
     assert len(titles_in(done.stdout)) >= 19
     assert "No answer was written:" in done.stderr
+
+
+def test_an_answer_cut_off_says_so_in_one_sentence(server, qa):
+    server.model = Failing(server.model, Reply("Mono-Forward wins [1].", finish="length"))
+    done = qa("ask", BACKPROP)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[0] == (
+        "Warning: The answer is not complete: scripted reached its output limit."
+        " Ask for less, or set a QA_MODEL with longer replies"
+    )
+
+
+def test_many_warnings_are_listed_in_part_and_in_json_counted(server, qa):
+    text = "".join(f"- It gains {n}.5% [1].\n" for n in range(1200, 1230))
+    server.model = Failing(server.model, Reply(text + "- It is slow.\n" * 30))
+    done = qa("ask", BACKPROP)
+    lines = done.stderr.strip().splitlines()
+    assert "(!60)" in done.stdout
+    assert [line.split()[0] for line in lines[:19]] == [f"(!{n})" for n in range(1, 20)]
+    assert lines[19:] == [
+        "No paper is cited for 25 more sentences.",
+        "… and 16 more: ask … --json lists all.",
+    ]
+    done = qa("ask", BACKPROP, "--json")
+    assert len(json.loads(done.stdout)["warnings"]) == 60
+    assert done.stderr.strip() == "60 warnings: the document lists them."
 
 
 def test_server_that_fails_while_reading_leaves_what_was_read(server, qa):

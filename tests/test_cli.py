@@ -76,7 +76,7 @@ def test_missing_question_and_unknown_option_are_wrong_usage(small, qa):
 
 
 def test_missing_corpus_names_the_path(environment, qa, tmp_path):
-    one_clear_line(qa("ask", QUESTION, "--corpus", tmp_path / "none"), "none", "--corpus")
+    one_clear_line(qa("ask", QUESTION, "--corpus", tmp_path / "none"), "none", "Name another")
 
 
 def test_empty_folder_and_empty_file_are_errors(environment, qa, tmp_path):
@@ -162,7 +162,49 @@ def test_show_finds_a_paper_by_the_start_of_its_id(small, qa):
     done = qa("show", row["id"][:6])
     assert row["title"] in done.stdout
     assert SMALL[row["title"]] in done.stdout
-    one_clear_line(qa("show", "zzz"), "qa search", code=2)
+
+
+def test_an_unknown_id_is_an_error_that_names_the_corpus_and_where_ids_are(
+    environment, qa, small_corpus
+):
+    qa("rebuild", small_corpus)
+    elsewhere = qa("show", "zzz", "--corpus", small_corpus)
+    one_clear_line(elsewhere, f"All ids: qa papers --corpus {small_corpus}")
+    environment.setenv("QA_CORPUS", str(small_corpus))
+    here = qa("show", "zzz")
+    one_clear_line(here, f"No paper in {small_corpus} has")
+    assert here.stderr.endswith("All ids: qa papers\n")
+
+
+def test_advice_names_the_corpus_so_that_it_can_be_followed_as_it_stands(environment, qa, tmp_path):
+    corpus = tmp_path / "my papers"
+    corpus.mkdir()
+    entries = "@article{a, title={Tides}, abstract={Tides rise.}}\n@article{b, title={None}}"
+    (corpus / "a.bib").write_text(entries, encoding="utf-8")
+    assert f"qa rebuild '{corpus}'" in qa("status", "--corpus", corpus).stdout
+    assert f": qa status --skipped --corpus '{corpus}'" in qa("rebuild", corpus).stderr
+    (corpus / "b.bib").write_text("@article{c, title={C}, abstract={More.}}", encoding="utf-8")
+    asked = qa("ask", "which papers are about tides?", "--corpus", corpus)
+    assert f"Take it in with: qa rebuild '{corpus}'\n" in asked.stderr
+    environment.setenv("QA_CORPUS", str(corpus))
+    assert "Take it in with: qa rebuild\n" in qa("search", "tides").stderr
+    environment.setenv("QA_CHROMA_URL", "http://127.0.0.1:1")
+    assert qa("search", "tides").stderr.endswith("Put them on the server with: qa rebuild\n")
+    environment.delenv("QA_CORPUS")
+    named = qa("search", "tides", "--corpus", corpus)
+    assert named.stderr.endswith(f"Put them on the server with: qa rebuild '{corpus}'\n")
+
+
+def test_a_format_that_there_is_not_is_told_the_formats(environment, qa):
+    told = qa("ask", QUESTION, "--format", "xml").stderr.splitlines()[-1]
+    formats = "bibtex, ris, csv, markdown, json"
+    assert told == f"Error: Invalid value for '--format': 'xml' must be one of {formats}."
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--format", "bibtex"), ("--model", "none")])
+def test_only_who_may_want_a_written_answer_hears_how_to_get_one(seeds, qa, form):
+    done = qa("ask", QUESTION, *form)
+    assert ("For a written answer" in done.stderr) == (not form)
 
 
 def test_status_counts_from_each_side(small, qa):

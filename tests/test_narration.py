@@ -21,6 +21,7 @@ from qa.events import Learned, Ranked, ReadingOver, RoundRead, Scored
 from qa.feedback import next_round, patience
 from qa.library import open_library
 from qa.narration import Narration
+from qa.progress import Progress
 from qa.reading import Limits
 from qa.terminal import Display
 
@@ -269,3 +270,21 @@ def test_without_verbose_nothing_is_narrated(seeds, capsys):
         for event in events_of(BACKPROP)[0]:
             display.event(event)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("progress", "shown"),
+    [
+        (Progress("fetching the model", 0, None, "bytes"), "Fetching the model\n"),
+        (Progress("fetching it", 0, 90_000, "bytes"), "Fetching it: 0 of 90,000 bytes"),
+        (Progress("reading", 1200, None, "records"), "Reading: 1,200 records"),
+        (Progress("no model: it has no OK", 0, None, "bytes"), "No model: it has no OK\n"),
+    ],
+)
+def test_progress_without_a_figure_shows_none(progress, shown):
+    screen = io.StringIO()
+    with Display(stream=False, verbose=False) as display:
+        display.err = Console(file=screen, force_terminal=True, color_system=None, width=80)
+        display.work(progress)
+    assert shown.strip() in screen.getvalue()
+    assert (": 0" in screen.getvalue()) == (": 0" in shown)

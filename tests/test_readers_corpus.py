@@ -124,7 +124,9 @@ def test_archive_that_breaks_off_keeps_what_came_before(tmp_path):
         (b"", "is empty"),
         (b"  \n ", "it is empty"),
         (b"\x00\x01\x02" * 500, "it is not text"),
-        (b"%PDF-1.5", "it is a PDF"),
+        (b"%PDF-1.5", "it is a PDF. Export the papers as BibTeX, RIS or CSV, or put"),
+        (b"Rar!\x1a\x07", "it is a RAR archive. Unpack it first"),
+        (b"<html><body>", "RIS, BibTeX or CSV instead.$"),
         (b"\x1f\x8b\x08 cut off", "damaged"),
         (b"PK\x03\x04 cut off", "damaged"),
         (b"{broken", "no format"),
@@ -136,14 +138,22 @@ def test_single_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path, con
     with pytest.raises(CorpusError, match=words) as error:
         titles(path)
     assert str(path) in str(error.value)
-    assert "--corpus" in str(error.value)
+
+
+def test_column_without_a_name_is_asked_for_by_a_command_that_has_the_file(tmp_path):
+    path = tmp_path / "my papers.csv"
+    path.write_text("title,foo\nTides,They rise.\n", encoding="utf-8")
+    with pytest.raises(CorpusError) as error:
+        titles(path)
+    command = f"qa rebuild '{path}' --column abstract=NAME"
+    assert str(error.value).endswith(f" among title, foo (name it: {command}).")
 
 
 def test_missing_path_and_empty_folder_are_errors_with_the_next_step(tmp_path):
     for path, words in ((tmp_path / "no", "There is no corpus"), (tmp_path, "no files")):
         with pytest.raises(CorpusError, match=words) as error:
             read_corpus(path)
-        assert "--corpus" in str(error.value)
+        assert str(error.value).endswith("Name another file or folder.")
 
 
 def test_unknown_field_of_columns_is_an_error(tmp_path):

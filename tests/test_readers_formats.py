@@ -40,7 +40,7 @@ COUNTS = {
         [
             (
                 "no column for the title among Zusammenfassung;Titel;Jahr "
-                "(name it: qa rebuild --column title=NAME) @ whole file"
+                "(name it: qa rebuild PATH --column title=NAME) @ whole file"
             ),
         ],
     ),

@@ -170,6 +170,20 @@ def test_a_cache_damaged_within_is_set_aside_in_mid_build(store, corpus, tmp_pat
     assert build(store, grown, embedder, force=True).embedded == 0
 
 
+def test_a_fault_names_the_corpus_in_the_command_that_mends_it(store, corpus):
+    with opened(store, corpus, HashEmbedder()) as generation:
+        generation._papers.close()  # as a database that has gone while it was asked
+        with pytest.raises(StoreDamaged) as asked:
+            generation.ids()
+    assert str(asked.value).endswith(f" with: qa rebuild {corpus.path}")
+    (live(store) / "manifest.json").write_text("{")
+    with pytest.raises(StoreDamaged) as caught:
+        opened(store, corpus, HashEmbedder())
+    assert str(caught.value).endswith(f" with: qa rebuild {corpus.path}")
+    status = store_status(store, corpus, fingerprint=HashEmbedder().fingerprint)
+    assert status.verdict == str(caught.value)
+
+
 def test_a_store_of_another_format_is_refused(store, corpus):
     path = live(store) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 999}))

@@ -1,5 +1,6 @@
 """How the corpus stands: what it holds, and whether the store knows all of it."""
 
+from qa.config import rebuild_command
 from qa.errors import QAError, StoreError
 from qa.filters import Filters
 from qa.library import Library
@@ -12,7 +13,7 @@ from qa.rebuilding import corpus_of
 
 NAMED = 20  # source files named
 SOUND = "The store is complete and up to date."
-CHANGED = "The corpus has changed since the store was built. Bring it up to date with: qa rebuild"
+CHANGED = "The corpus has changed since the store was built. Bring it up to date with: "
 NONE_YET = "There is no store yet: the first question builds it, once, and reports progress."
 OPENING = "The store is being opened or built right now."
 
@@ -55,7 +56,9 @@ def _counted(library: Library, corpus: Corpus) -> dict[str, object]:
     counts = {kind: len(store.select(anything)) for kind, anything in _ANYTHING.items()}
     return {
         "ready": True,
-        "verdict": CHANGED if store.corpus_changed(corpus) else SOUND,
+        "verdict": CHANGED + rebuild_command(corpus.path)
+        if store.corpus_changed(corpus)
+        else SOUND,
         "papers": store.paper_count,
         "with_year": counts["year"],
         "with_authors": counts["author"],
