@@ -1,5 +1,6 @@
 """`qa chat`: a conversation along a script, and in a terminal."""
 
+import contextlib
 import json
 import os
 import re
@@ -339,14 +340,15 @@ def test_an_old_file_is_not_written_over_unless_asked(seeds, talk, tmp_path):
     assert FIRST in file.read_text(encoding="utf-8")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_disk():
-    """No file can be longer than 100 bytes while the test runs."""
-    resource = pytest.importorskip("resource")
+    """Let no file of this process grow beyond 100 bytes; not around what pytest itself writes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -358,13 +360,11 @@ def answered(seeds):
 
 
 @pytest.mark.parametrize("force", ["", " --force"])
-def test_a_full_disk_leaves_no_half_file_and_the_old_one_whole(
-    answered, tmp_path, small_disk, force
-):
+def test_a_full_disk_leaves_no_half_file_and_the_old_one_whole(answered, tmp_path, force):
     old = tmp_path / "old.md"
     if force:
         old.write_text("mine")
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="cannot be written"), small_disk():
         save(*answered, f"{old}{force}")
     assert {path.name: path.read_text() for path in tmp_path.glob("*.md")} == (
         {"old.md": "mine"} if force else {}
