@@ -343,6 +343,7 @@ def test_an_old_file_is_not_written_over_unless_asked(seeds, talk, tmp_path):
 @contextlib.contextmanager
 def small_disk():
     """Let no file of this process grow beyond 100 bytes; not around what pytest itself writes."""
+    resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
