@@ -217,7 +217,8 @@ def test_filters_are_parsed_from_text():
 def test_ctrl_c_in_a_notebook_cell_stops_the_answer(asked, loop):
     """Where an event loop runs, the answer is made in a thread, which has to stop too."""
     script = (
-        "import asyncio, qa\n"
+        "import asyncio, qa, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job has none
         "async def cell():\n"
         "    qa.ask('how is sourdough fermented?', model='m')\n"
         "try:\n"
@@ -237,9 +238,12 @@ def test_ctrl_c_in_a_notebook_cell_stops_the_answer(asked, loop):
         environment = os.environ | {"OPENAI_BASE_URL": server.url}
         command = [sys.executable, "-c", script]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as cell:
-            assert arrived.wait(60)
-            cell.send_signal(signal.SIGINT)
-            told, _ = cell.communicate(timeout=30)
+            try:
+                assert arrived.wait(60)
+                cell.send_signal(signal.SIGINT)
+                told, _ = cell.communicate(timeout=30)
+            finally:
+                cell.kill()
         release.set()
     assert told == "stopped\n"
     assert len(server.requests) == 1
