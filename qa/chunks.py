@@ -1,18 +1,19 @@
 """Chunks: the passages of an abstract that are embedded, each under its paper's title."""
 
-import hashlib
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from qa import sentences, splitter
 from qa.papers import Paper
 from qa.sentences import Sentence, split_sentences
 from qa.splitter import Cut, sentence_splitter
-from qa.terms import STOP_WORDS, telling_words
+from qa.terms import telling_words
+
+# Goes up by one with every change after which the same abstract might be cut into other chunks or
+# sentences: here, in the sentence splitter, or in the stop words.
+CHUNKER_VERSION = 1
 
 # Word pieces that an embedding model reads, less the two marks around a text. MiniLM's limit.
 CHUNK_TOKENS = 254
@@ -37,15 +38,6 @@ class Chunk:
     sentences: tuple[int, ...]  # numbers of the sentences that stand in it
     spans: tuple[tuple[int, int], ...]  # where in `text` each of them stands
     words: tuple[tuple[int, int], ...]  # where in `text` the words that tell something stand
-
-
-def chunker_fingerprint() -> str:
-    """Return a name for how abstracts are cut, which changes whenever chunks or sentences might."""
-    import inspect  # 10 ms, and asking does not need it
-
-    settings = f"{CHUNK_TOKENS} {TITLE_SHARE} {_STEP} {_PIECE.pattern} {sorted(STOP_WORDS)}"
-    sources = (inspect.getsource(module) for module in (sys.modules[__name__], sentences, splitter))
-    return hashlib.sha256("\n".join([settings, *sources]).encode()).hexdigest()[:16]
 
 
 def split_paper(paper: Paper, *, tokens: int = CHUNK_TOKENS) -> tuple[Chunk, ...]:

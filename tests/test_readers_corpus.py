@@ -2,15 +2,19 @@
 
 import bz2
 import gzip
+import hashlib
+import json
 import lzma
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from qa.config import bundled
 from qa.errors import CorpusError
 from qa.papers import Record, Skipped
-from qa.readers import read_corpus
+from qa.readers import READER_VERSION, read_corpus
 
 BIB = "@article{a, title = {Title of %s}, abstract = {We measure %s.}, year = 2020}\n"
 RIS = "TY  - JOUR\nTI  - Título\nAB  - Wir prüfen “das” \u2013 und mehr.\nER  - \n"
@@ -234,3 +238,11 @@ def test_link_to_nowhere_is_no_file(tmp_path):
     (tmp_path / "a.bib").write_bytes(bib("x"))
     (tmp_path / "b.bib").symlink_to(Path("nowhere"))
     assert titles(tmp_path) == ["Title of x"]
+
+
+def test_other_records_have_another_version():
+    """A change of what is read must raise READER_VERSION: a store skips files read by the same."""
+    corpora = (bundled("seeds"), Path(__file__).parent / "fixtures" / "corpora")
+    records = [asdict(r) for path in corpora for r in read_corpus(path).records()]
+    digest = hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()
+    assert (READER_VERSION, digest[:16]) == (1, "eaa18d5c63637796")

@@ -14,6 +14,9 @@ from qa.errors import CorpusError
 from qa.papers import Record, Skipped
 from qa.readers.hidden import hidden
 
+# Goes up by one with every change after which the same files might be read as other papers.
+READER_VERSION = 1
+
 WHOLE_FILE = "whole file"  # where a Skipped stands that is a file, not one entry of it
 _NEXT = "Name another file or folder."
 _EXPORT = "Export the papers as BibTeX, RIS or CSV, or put title and abstract into a text file."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from qa.chunks import chunker_fingerprint
+from qa.chunks import CHUNKER_VERSION
 from qa.embedding import Embedder
 from qa.errors import CorpusError, StoreDamaged, StoreMismatch, StoreMissing
 from qa.papers import Skipped
@@ -119,7 +119,7 @@ def _base(job: _Job, *, force: bool) -> Iterator[Generation | None]:
         yield None
         return
     with base:
-        yield base if base.manifest.chunker == chunker_fingerprint() else None
+        yield base if base.manifest.chunker == CHUNKER_VERSION else None
 
 
 def _whole(job: _Job) -> Generation | None:

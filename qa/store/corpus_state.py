@@ -6,7 +6,7 @@ import time
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from qa.readers import Corpus, CorpusFile
+from qa.readers import READER_VERSION, Corpus, CorpusFile
 from qa.store.layout import replace_file
 
 # A file changed again within this time of being read may keep its size and time of change.
@@ -58,15 +58,9 @@ class CorpusState:
 
 
 def reader_fingerprint(corpus: Corpus) -> str:
-    """Return a name for how files become papers: our code for it, and the corpus's own columns."""
-    from qa import papers, readers
-
-    content = hashlib.sha256(json.dumps(sorted(corpus.columns.items())).encode())
-    for module in (papers, readers):
-        path = Path(module.__file__ or "")
-        for source in sorted(path.parent.glob("*.py")) if module is readers else [path]:
-            content.update(source.read_bytes())
-    return content.hexdigest()[:16]
+    """Return a name for how files become papers: the readers' version and the corpus's columns."""
+    content = json.dumps([READER_VERSION, sorted(corpus.columns.items())])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _state(corpus: Corpus, file: CorpusFile, known: FileState | None) -> FileState:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qa.chunks import chunker_fingerprint
+from qa.chunks import CHUNKER_VERSION
 from qa.embedding import Embedder
 from qa.progress import Listener, Progress
 from qa.readers import Corpus
@@ -146,7 +146,7 @@ class Draft:
             dimension=embedder.dimension,
             fingerprint=embedder.fingerprint,
             reader=reader_fingerprint(corpus),
-            chunker=chunker_fingerprint(),
+            chunker=CHUNKER_VERSION,
             papers=counts.papers,
             chunks=counts.chunks,
             sentences=counts.sentences,

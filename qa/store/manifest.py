@@ -24,7 +24,7 @@ class Manifest:
     dimension: int
     fingerprint: str  # changes whenever the model would give other vectors
     reader: str  # changes whenever the same files might be read as other papers
-    chunker: str  # changes whenever abstracts might be cut otherwise
+    chunker: int  # CHUNKER_VERSION; older stores have a text
     papers: int
     chunks: int
     sentences: int
