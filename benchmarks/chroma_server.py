@@ -24,10 +24,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.store.layout import size_on_disk
-from qa.store.server import ChromaServer
-from qa.store.vectors import open_collection
-from qa.store.vectors_writer import VectorsWriter
+from qa.index.layout import size_on_disk
+from qa.index.server import ChromaServer
+from qa.index.vectors import open_collection
+from qa.index.vectors_writer import VectorsWriter
 
 ASKED = 526  # chunks that a ranking asks for, where a paper has 1.7 of them
 CENTRES = 1000

@@ -4,15 +4,18 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from measurement import Measurement, measure
 
-from qa.papers import Paper, Record, unique_papers
-from qa.readers import read_corpus
+from qa.corpus.papers import Paper, Record
+from qa.corpus.readers.corpus import read_corpus
+from qa.index.merging import Merged
 
 QUESTIONS = (
     "which papers train without backprop?",
@@ -65,7 +68,13 @@ def read_papers(corpus: Path, *, at_most: int | None = None) -> list[Paper]:
     """Return the distinct papers of a corpus, or of its first records, as `qa rebuild` does."""
     entries = read_corpus(corpus).records()
     records = (entry for entry in entries if isinstance(entry, Record))
-    return unique_papers(islice(records, at_most))
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        closing(Merged(Path(scratch) / "merged.sqlite")) as merged,
+    ):
+        merged.add(islice(records, at_most))
+        ids = list(merged.digests())
+        return [paper for batch in merged.papers(ids, size=1000) for paper in batch]
 
 
 def write_jsonl(papers: list[Paper], path: Path) -> Path:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from our_program import OurProgram
 
+from qa.answering.reading import Reading
 from qa.config import Config
 from qa.library import open_library
 from qa.progress import nobody
-from qa.reading import Reading
-from qa.results import Relevance, Verdict
-from qa.retrieval import Retriever
+from qa.retrieval.relevance import Relevance, Verdict
+from qa.retrieval.retrieval import Retriever
 
 TAKEN_AS_RELEVANT = 10  # in place of a judge: the papers that the first ranking puts first
 

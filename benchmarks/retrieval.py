@@ -21,7 +21,8 @@ from statistics import fmean, median
 from our_program import OurProgram, read_papers
 from ranker import open_retriever
 
-from qa.papers import Paper, same_abstract, title_key
+from qa.corpus.papers import Paper, title_key
+from qa.index.deduplicator import same_abstract
 
 Grades = Mapping[str, int]  # document → grade
 

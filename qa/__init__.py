@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from qa.answering.events import Judging, Learned, Piece, Ranked, ReadingOver, RoundRead, Scored
+    from qa.answering.reading import Limits
+    from qa.answering.results import Answer, Coverage, Evidence, ListedPaper
     from qa.api import aask, arebuild, asearch, ask, open_corpus, rebuild, search
     from qa.config import Config
+    from qa.corpus.filters import Filters
+    from qa.corpus.papers import Paper
     from qa.errors import QAError
-    from qa.events import Judging, Learned, Piece, Ranked, ReadingOver, RoundRead, Scored
-    from qa.filters import Filters
+    from qa.index.build import BuildReport
     from qa.library import Found, Library
-    from qa.llama_index import build
-    from qa.papers import Paper
+    from qa.llama_index.building import build
     from qa.progress import Progress
-    from qa.reading import Limits
-    from qa.results import Answer, Coverage, Evidence, ListedPaper
-    from qa.store import BuildReport
 
 __all__ = [
     "Answer",
@@ -66,16 +66,16 @@ _PLACES = {
     "QAError": "qa.errors",
     **dict.fromkeys(
         ("Judging", "Learned", "Piece", "Ranked", "ReadingOver", "RoundRead", "Scored"),
-        "qa.events",
+        "qa.answering.events",
     ),
-    "Filters": "qa.filters",
+    "Filters": "qa.corpus.filters",
     **dict.fromkeys(("Found", "Library"), "qa.library"),
     "build": "qa.llama_index",
-    "Paper": "qa.papers",
+    "Paper": "qa.corpus.papers",
     "Progress": "qa.progress",
-    "Limits": "qa.reading",
-    **dict.fromkeys(("Answer", "Coverage", "Evidence", "ListedPaper"), "qa.results"),
-    "BuildReport": "qa.store",
+    "Limits": "qa.answering.reading",
+    **dict.fromkeys(("Answer", "Coverage", "Evidence", "ListedPaper"), "qa.answering.results"),
+    "BuildReport": "qa.index.build",
 }
 
 

@@ -16,7 +16,7 @@ def ask_main() -> None:
 def _start(command: str) -> None:
     """Load the program and run the command; Ctrl-C may come while it is still being loaded."""
     try:
-        from qa import cli
+        from qa.cli import cli
 
         getattr(cli, command)()
     except KeyboardInterrupt:

@@ -9,14 +9,14 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from qa.answering.reading import Limits
+from qa.answering.results import Answer
 from qa.config import Config, configured
-from qa.filters import EVERYTHING, Filters
+from qa.corpus.filters import EVERYTHING, Filters
+from qa.index.build import BuildReport
 from qa.library import NO_LIMITS, Found, Library, open_library, run, unheard
 from qa.progress import Progress, nobody
-from qa.reading import Limits
 from qa.rebuilding import corpus_of, embedder_of, rebuild_store
-from qa.results import Answer
-from qa.store import BuildReport
 
 Listener = Callable[[Progress], None]
 log = logging.getLogger("qa")

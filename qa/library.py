@@ -10,30 +10,34 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from qa.answer import Writer
-from qa.chat import Chat, OpenAIChat, choose_model
-from qa.chat import Limits as Patience
-from qa.conclusion import Parts
+from qa.answering.answer import Writer
+from qa.answering.conclusion import Parts
+from qa.answering.events import Asked, Finished, Judging
+from qa.answering.judge import Judge, ModelJudge
+from qa.answering.listing import listed, nearest
+from qa.answering.pipeline import Pipeline
+from qa.answering.reading import Limits
+from qa.answering.results import Answer, ListedPaper
+from qa.answering.verdicts import Verdicts
 from qa.config import Config, rebuild_command
-from qa.embedding import Embedder
+from qa.corpus.filters import EVERYTHING, Filters
+from qa.corpus.papers import Paper
 from qa.errors import ConfigError, StoreError, UsageError
-from qa.events import Asked, Finished, Judging
-from qa.filters import EVERYTHING, Filters
-from qa.judge import Judge, ModelJudge
-from qa.listing import listed, nearest
-from qa.local import LocalModel, is_model_file
-from qa.papers import Paper
-from qa.pipeline import Pipeline
+from qa.index.embedding.embedder import Embedder
+from qa.index.generation import Generation
+from qa.llm.client import OpenAIChat
+from qa.llm.limits import Limits as Patience
+from qa.llm.listing import choose_model
+from qa.llm.llama_cpp.model import LocalModel
+from qa.llm.llama_cpp.model_file import is_model_file
+from qa.llm.messages import Chat
+from qa.llm.prompts import Prompt, load_prompt
 from qa.progress import Listener, nobody
-from qa.prompts import Prompt, load_prompt
-from qa.questions import checked_question
-from qa.reading import Limits
 from qa.rebuilding import Notice, corpus_of, embedder_of, open_or_build, take_in
-from qa.results import Answer, ListedPaper, Scope
-from qa.retrieval import Retriever
-from qa.store import Generation
+from qa.retrieval.question import checked_question
+from qa.retrieval.retrieval import Retriever
+from qa.retrieval.scope import Scope
 from qa.tracing import span, trace_questions, traced_chat, traced_embedder
-from qa.verdicts import Verdicts
 
 T = TypeVar("T")
 

@@ -3,19 +3,17 @@
 from collections.abc import Callable, Mapping
 
 from qa.config import Config, corpus_option
-from qa.embedding import Embedder, open_embedder
+from qa.corpus.readers.corpus import Corpus, read_corpus
 from qa.errors import StoreMissing
+from qa.index.build import BuildReport, build
+from qa.index.columns import known_columns
+from qa.index.embedding import open_embedder
+from qa.index.embedding.embedder import Embedder
+from qa.index.generation import Generation
+from qa.index.lock import Holder
+from qa.index.server import ChromaServer
+from qa.index.skipped import SkippedEntries
 from qa.progress import Listener
-from qa.readers import Corpus, read_corpus
-from qa.store import (
-    BuildReport,
-    ChromaServer,
-    Generation,
-    Holder,
-    SkippedEntries,
-    build,
-    known_columns,
-)
 from qa.tracing import span
 
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen

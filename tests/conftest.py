@@ -24,8 +24,8 @@ def weights_folder():
 @pytest.fixture(scope="session")
 def seeds_store(tmp_path_factory, weights_folder):
     """A store folder with the seeds in it; tests that write copy it."""
-    from qa.readers import read_corpus
-    from qa.store import build
+    from qa.corpus.readers.corpus import read_corpus
+    from qa.index.build import build
 
     store = tmp_path_factory.mktemp("stores")
     build(store, read_corpus(bundled("seeds")), minilm())
@@ -60,7 +60,7 @@ def seeds(environment, seeds_store):
 @pytest.fixture
 def qa(environment):
     """Run a `qa` command: `qa("ask", "which papers ...?")` gives exit_code, stdout, stderr."""
-    from qa.cli import app
+    from qa.cli.cli import app
 
     runner = CliRunner()
 

@@ -1,8 +1,8 @@
 """Fakes at our own seams: a chat model with a queue of replies, and small papers."""
 
-from qa.chat import Reply, Usage
+from qa.corpus.papers import Record, as_paper
 from qa.errors import ChatError
-from qa.papers import Record, as_paper
+from qa.llm.messages import Reply, Usage
 
 ABSTRACTS = (
     "We train networks without backpropagation. It works on CIFAR-10. Code is available.",

@@ -4,7 +4,7 @@ import random
 import re
 from dataclasses import dataclass, field
 
-from qa.sentences import split_sentences
+from qa.corpus.sentences import split_sentences
 
 _NUMBER = re.compile(  # not the numbers of a list: (1), 2)
     r"(?<![\w.,/^{(-])(?!\d+\))\d+(?:\.\d+)?(?![\w.,/^}-]*\w)|(?<![\w.,-])\d+\.\d+(?=\\?%|x\b)"

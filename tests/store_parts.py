@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 
-from qa.readers import read_corpus
-from qa.store import Generation, build
+from qa.corpus.readers.corpus import read_corpus
+from qa.index.build import build
+from qa.index.generation import Generation
 
 TOPICS = ["graphs", "speech", "proteins", "robots", "retrieval", "diffusion", "optics", "weather"]
 WORDS = [

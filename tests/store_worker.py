@@ -6,9 +6,9 @@ from pathlib import Path
 
 from store_parts import HashEmbedder, content, opened
 
+from qa.corpus.readers.corpus import read_corpus
 from qa.errors import StoreLocked
-from qa.readers import read_corpus
-from qa.store import build
+from qa.index.build import build
 
 
 def rebuild(store, corpus, until):

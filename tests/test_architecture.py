@@ -9,51 +9,41 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "qa"
 
-# Along the data flow: a room imports only from rooms before it. Imports in functions count.
-ROOMS = [
-    *("errors", "filters", "progress", "terminal_text", "sentences", "papers", "config", "prompts"),
-    *("terms", "readers", "splitter", "chunks", "embedding", "store", "documents"),
-    *("questions", "rank", "feedback"),
-    *("chat", "cost"),
-    *("local",),
-    *("results", "wire", "verdict_schema", "judge", "verdicts", "answer"),
-    *("citations", "check"),
-    *("mentions", "followup", "conversation"),
-    *("reading", "retrieval", "listing", "events", "conclusion", "pipeline"),
-    *("tracing", "rebuilding", "library", "api"),
-    *("evaluate",),
-    *("export", "options"),
-    *("wrapping", "marking", "render", "narration", "terminal"),
-    *("answers_file", "asking", "backlog", "batch", "browsing", "upkeep", "scoring"),
-    *("line_editor", "saving", "talk", "chatting"),
-    *("llama_index", "mcp"),
-    *("cli", "__main__"),
+# Along the data flow: a layer imports only from layers before it. Imports in functions count.
+LAYERS = [
+    *("errors", "config", "progress"),
+    *("corpus", "index", "retrieval"),
+    "llm",
+    "answering",
+    *("export", "tracing"),
+    "library",
+    *("llama_index", "mcp", "cli"),
+    "__main__",
 ]
 
 LIBRARIES = {
-    "bibtexparser": ["readers/bibtex.py", "export/bibtex.py"],
-    "charset_normalizer": ["readers/text.py"],
-    "chromadb": ["store/"],
-    "llama_index": ["splitter.py", "llama_index/"],
+    "bibtexparser": ["corpus/readers/bibtex.py", "export/bibtex.py"],
+    "charset_normalizer": ["corpus/readers/encoding.py"],
+    "chromadb": ["index/"],
+    "chromadb_rust_bindings": ["index/chroma_engine.py"],
+    "llama_index": ["corpus/chunking.py", "llama_index/"],
     "llama_index_instrumentation": ["tracing/questions.py"],
     "mcp": ["mcp/"],
     "mcp_types": ["mcp/"],
-    "onnx": ["embedding/graph.py"],
-    "onnxruntime": ["embedding/minilm.py"],
-    "openai": ["chat/", "embedding/endpoint.py"],
+    "onnx": ["index/embedding/minilm_graph.py"],
+    "onnxruntime": ["index/embedding/minilm.py"],
+    "openai": ["llm/", "index/embedding/openai.py"],
     "opentelemetry": ["tracing/"],
-    "prompt_toolkit": ["line_editor.py"],
-    "pylatexenc": ["readers/latex.py"],
+    "prompt_toolkit": ["cli/line_editor.py"],
+    "pylatexenc": ["corpus/readers/latex.py"],
     "pydantic": ["mcp/"],
-    "rispy": ["readers/tagged.py", "export/ris.py"],
-    "tokenizers": ["embedding/minilm.py"],
-    "typer": [
-        *("cli.py", "options.py", "asking.py", "batch.py", "browsing.py", "upkeep.py", "scoring.py")
-    ],
-    "uvicorn": ["mcp/serving.py"],
-    "workflows": ["events.py", "pipeline.py"],
-    "xllamacpp": ["local/llama.py"],
-    "yaml": ["readers/document.py"],
+    "rispy": ["corpus/readers/tagged.py", "export/ris.py"],
+    "tokenizers": ["index/embedding/minilm.py"],
+    "typer": ["cli/"],
+    "uvicorn": ["mcp/transport.py"],
+    "workflows": ["answering/events.py", "answering/pipeline.py"],
+    "xllamacpp": ["llm/llama_cpp/server.py"],
+    "yaml": ["corpus/readers/markdown.py"],
 }
 
 # What a plain `ask` without a chat model must not load: each costs more than the whole answer.
@@ -74,23 +64,25 @@ def imports(path):
             yield from names if node.module == "qa" else [node.module]
 
 
-def room(path):
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def layer(name):
+    """The layer of a module of ours by its dotted name below `qa`; None for the public API."""
+    return name.split(".")[0] or None
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_along_the_data_flow(path):
-    here = room(path)
-    if here == "__init__":
+    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if here == "__init__":  # the public API: it names what lies anywhere
         return
     for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "qa" and len(parts) > 1 and parts[1] in ROOMS and parts[1] != here:
-            assert ROOMS.index(parts[1]) < ROOMS.index(here), f"{here} imports {parts[1]}"
+        package, _, inside = name.partition(".")
+        if package == "qa" and layer(inside) in LAYERS and layer(inside) != here:
+            assert LAYERS.index(layer(inside)) < LAYERS.index(here), f"{here} imports {name}"
 
 
-def test_every_module_has_its_place():
-    assert {room(path) for path in modules()} - {"__init__"} == set(ROOMS)
+def test_the_top_of_the_package_is_its_layers():
+    top = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix != ".toml"}
+    assert top - {"__init__", "__pycache__"} == set(LAYERS)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -122,7 +114,7 @@ def test_only_config_reads_the_environment():
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_file_is_a_drawer(path):
-    assert path.stem not in {"utils", "util", "helpers", "common", "misc", "base"}
+    assert path.stem not in {"utils", "util", "helpers", "common", "misc"}
 
 
 def loaded_after(code):
@@ -134,12 +126,12 @@ def loaded_after(code):
 
 
 def test_help_loads_nothing_heavy():
-    loaded = loaded_after("import qa.cli")
+    loaded = loaded_after("import qa.cli.app")
     assert not loaded & {*HEAVY, "chromadb", "workflows", "onnxruntime", "numpy", "rich.console"}
 
 
 def test_an_ask_loads_no_framework_that_it_does_not_need(seeds):
-    asking = "import sys\nfrom qa.cli import ask_app\nsys.stdout = open('/dev/null', 'w')\n"
+    asking = "import sys\nfrom qa.cli.app import ask_app\nsys.stdout = open('/dev/null', 'w')\n"
     asking += "ask_app(['which papers prune networks?'], standalone_mode=False)\n"
     loaded = loaded_after(f"{asking}sys.stdout = sys.__stdout__")
     assert "onnxruntime" in loaded

@@ -7,7 +7,7 @@ import pytest
 from chat_server import ChatServer, Hang, Reply, Status
 from scripted_model import LabelModel, labelled
 
-from qa.papers import title_key
+from qa.corpus.papers import title_key
 
 BACKPROP = "which papers train without backprop?"
 

@@ -11,7 +11,6 @@ import openai  # noqa: F401 - here, so that importing it does not count against 
 import pytest
 from chat_server import ChatServer, Events, Hang, Raw, Reply, Reset, Status, chunk, event
 
-from qa.chat import Limits, Message, OpenAIChat, Usage
 from qa.errors import (
     ChatAuthError,
     ChatBadReply,
@@ -24,6 +23,9 @@ from qa.errors import (
     ChatUnreachable,
     ConfigError,
 )
+from qa.llm.client import OpenAIChat
+from qa.llm.limits import Limits
+from qa.llm.messages import Message, Usage
 
 KEY = "sk-test-0123456789abcdef"
 QUESTION = [Message("system", "Be brief."), Message("user", "Which papers?")]

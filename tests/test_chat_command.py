@@ -11,12 +11,12 @@ from chat_server import ChatServer, Events, Hang, Reply, Status
 from scripted_model import LabelModel
 from terminal import CTRL_C, CTRL_D, READY, UP, Terminal
 
+from qa.answering.conversation import Turn
+from qa.answering.followup import Understood
 from qa.api import open_corpus
-from qa.conversation import Turn
+from qa.cli.saving import save
+from qa.cli.talk import COMMANDS
 from qa.errors import ConfigError
-from qa.followup import Understood
-from qa.saving import save
-from qa.talk import COMMANDS
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 FIRST = "which papers train without backprop?"

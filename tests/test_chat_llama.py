@@ -7,8 +7,10 @@ import json
 import pytest
 from llama_server import ALIAS, MOST_TOKENS, llama_server
 
-from qa.chat import Message, OpenAIChat, choose_model
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatModelNotFound
+from qa.llm.client import OpenAIChat
+from qa.llm.listing import choose_model
+from qa.llm.messages import Message
 
 SCHEMA = {
     "type": "object",

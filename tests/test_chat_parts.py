@@ -8,8 +8,6 @@ from chat_server import ChatServer, Hang, Raw, Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.chat import DEFAULT_MODEL, choose_model, extract_json
-from qa.chat.thinking import Thinking, without_thinking
 from qa.errors import (
     ChatAuthError,
     ChatBadReply,
@@ -20,6 +18,9 @@ from qa.errors import (
     ChatUnreachable,
     ConfigError,
 )
+from qa.llm.json_reply import extract_json
+from qa.llm.listing import DEFAULT_MODEL, choose_model
+from qa.llm.thinking import Thinking, without_thinking
 
 KEY = "sk-test-0123456789abcdef"
 VERDICT = {"papers": [{"key": "P1", "relevance": "yes", "sentences": [1, 2]}]}

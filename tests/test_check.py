@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted_faults import scripted_answer
 
-from qa.check import check_answer
+from qa.answering.verify.findings import check_answer
 from qa.config import bundled
-from qa.papers import Record, as_paper
-from qa.sentences import split_sentences
+from qa.corpus.papers import Record, as_paper
+from qa.corpus.sentences import split_sentences
 
 TESTS = Path(__file__).parent
 PAPERS = {

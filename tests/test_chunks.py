@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa.chunks import CHUNK_TOKENS, CHUNKER_VERSION, count_tokens, split_paper
 from qa.config import bundled
-from qa.papers import Record, as_paper
-from qa.readers import read_corpus
+from qa.corpus.chunks import CHUNK_TOKENS, CHUNKER_VERSION, count_tokens, split_paper
+from qa.corpus.papers import Record, as_paper
+from qa.corpus.readers.corpus import read_corpus
 
 SENTENCE = "The quick brown fox jumps over the lazy dog near the old river bank today. "
 
@@ -113,8 +113,8 @@ def test_chunks_hold_every_character_once(abstract, title, tokens):
 def test_short_abstracts_need_no_llamaindex():
     program = (
         "import sys\n"
-        "from qa.chunks import split_paper\n"
-        "from qa.papers import Record, as_paper\n"
+        "from qa.corpus.chunks import split_paper\n"
+        "from qa.corpus.papers import Record, as_paper\n"
         "split_paper(as_paper(Record('t', 'We tell.', 'x')))\n"
         "assert 'llama_index.core' not in sys.modules\n"
     )

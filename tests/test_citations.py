@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.citations import (
+from qa.answering.citations import (
     MarkerBuffer,
     cited_numbers,
     cut_off_marker,
     find_citations,
     show_unknown,
 )
-from qa.terminal_text import clean
+from qa.answering.terminal_text import clean
 
 
 @pytest.mark.parametrize(

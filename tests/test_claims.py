@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.check.claims import Form, find_claims
-from qa.check.phrases import needs_no_citation
+from qa.answering.verify.claims import Form, find_claims
+from qa.answering.verify.phrases import needs_no_citation
 
 
 def cites(answer):

@@ -8,9 +8,8 @@ from chat_server import ChatServer, Hang, Raw, Reply, Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa import conversation
-from qa.chat import Limits, OpenAIChat, Usage
-from qa.conversation import (
+from qa.answering import conversation
+from qa.answering.conversation import (
     LONGEST,
     SCHEMA,
     Interpreter,
@@ -20,10 +19,14 @@ from qa.conversation import (
     read_understood,
     with_cost_of,
 )
+from qa.answering.followup import Context, Understood, by_rules
+from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Spent
 from qa.errors import ChatAuthError, ChatUnreachable, UsageError
-from qa.followup import Context, Understood, by_rules
-from qa.prompts import load_prompt
-from qa.results import Answer, Coverage, ListedPaper, Outcome, Relevance, Spent
+from qa.llm.client import OpenAIChat
+from qa.llm.limits import Limits
+from qa.llm.messages import Usage
+from qa.llm.prompts import load_prompt
+from qa.retrieval.relevance import Relevance
 
 FIRST = "which papers train without backprop?"
 

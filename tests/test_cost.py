@@ -2,8 +2,9 @@
 
 import pytest
 
-from qa.chat import DEFAULT_MODEL, Usage
-from qa.cost import Price, cost_usd, price
+from qa.llm.cost import Price, cost_usd, price
+from qa.llm.listing import DEFAULT_MODEL
+from qa.llm.messages import Usage
 
 MILLION = Usage(calls=3, prompt_tokens=1_000_000, completion_tokens=1_000_000)
 

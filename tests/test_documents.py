@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa.documents import Loaded, corpus_folder, taken_in, write_papers
+from qa.corpus.papers import Record
+from qa.corpus.readers.corpus import read_corpus
 from qa.errors import StoreError, UsageError
-from qa.papers import Record
-from qa.readers import read_corpus
+from qa.llama_index import corpus_folder
+from qa.llama_index.corpus_folder import write_papers
+from qa.llama_index.loaded import Loaded
+from qa.llama_index.taken import taken_in
 
 CORPORA = Path(__file__).parent / "fixtures" / "corpora"
 TITLE = "Lichens on Northern Walls"

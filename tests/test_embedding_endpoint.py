@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa.embedding import Passage, endpoint, open_embedder
 from qa.errors import EmbeddingError
+from qa.index.embedding import endpoint, open_embedder
+from qa.index.embedding.embedder import Passage
 
 KEY = "sk-secret"
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from qa.embedding.graph import (
+from qa.index.embedding.graph import (
     HEADS,
     LAYERS,
     QUANTISED_LIMIT,

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from weights import minilm
 
-from qa.embedding import Passage, open_embedder
-from qa.embedding.minilm import PIECES
+from qa.index.embedding import open_embedder
+from qa.index.embedding.embedder import Passage
+from qa.index.embedding.minilm import PIECES
 
 TEXTS = [
     "which papers train without backprop?",

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 
 import pytest
 
-from qa.embedding import converted, download, weights
-from qa.embedding.converted import FOLDER, Model, load_model
-from qa.embedding.weights import Weights, find_weights
 from qa.errors import EmbeddingError
+from qa.index.embedding import converted, download, weights
+from qa.index.embedding.converted import FOLDER, Model, load_model
+from qa.index.embedding.weights import Weights, find_weights
 from qa.progress import nobody
 
 FILES = {"model.safetensors": b"all the weights", "tokenizer.json": b"{}"}

@@ -4,7 +4,7 @@ import json
 import pytest
 from fakes import papers
 
-from qa.evaluate import (
+from qa.answering.evaluate import (
     EvaluationError,
     GoldJudge,
     Question,
@@ -14,7 +14,7 @@ from qa.evaluate import (
     load_questions,
     load_result,
 )
-from qa.papers import title_key
+from qa.corpus.papers import title_key
 
 KEYS = [title_key(paper.title) for paper in papers(200)]
 

@@ -10,12 +10,12 @@ from chat_server import ChatServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qa.corpus.papers import Paper, Record, as_paper, paper_id
+from qa.corpus.readers.corpus import read_corpus
 from qa.export.bibtex import bibtex, escaped
 from qa.export.formats import Format, written
 from qa.export.markdown import markdown
 from qa.export.reference import Name, citation_keys, name_parts, references
-from qa.papers import Paper, Record, as_paper, paper_id
-from qa.readers import read_corpus
 
 SUFFIX = {Format.BIBTEX: "bib", Format.RIS: "ris", Format.CSV: "csv"}
 NASTY = [

@@ -7,25 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.feedback import (
+from qa.retrieval.feedback import NEW_TERMS, NO, PARTLY, YES, Background, Lessons, learn, rescore
+from qa.retrieval.relevance import Relevance
+from qa.retrieval.stopping import (
     DRY_ROUND,
     FIRST_ROUND,
-    NEW_TERMS,
-    NO,
-    PARTLY,
     ROUND,
-    YES,
-    Background,
-    Lessons,
-    Query,
     Read,
-    learn,
     next_round,
     patience,
-    rescore,
     standing,
 )
-from qa.results import Relevance
+from qa.retrieval.terms import Query
 
 MEAN = np.zeros(4, np.float32)
 BACKGROUND = Background(papers=100, mean=MEAN, frequency=defaultdict(lambda: 5).__getitem__)

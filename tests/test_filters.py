@@ -6,10 +6,10 @@ import pytest
 from store_parts import HashEmbedder, opened, write_corpus
 from weights import minilm
 
+from qa.corpus.filters import Filters, folded
+from qa.corpus.readers.corpus import read_corpus
 from qa.errors import UsageError
-from qa.filters import Filters, folded
-from qa.readers import read_corpus
-from qa.store import build
+from qa.index.build import build
 
 LIBRARY = """
 @article{a, title={Cherry Tomatoes on Balconies}, author={M{\\"u}ller, Anna and Roe, Richard},

@@ -5,11 +5,11 @@ import re
 import pytest
 from fakes import QueuedChat, paper, papers
 
+from qa.answering.judge import BATCH, ModelJudge, read_verdicts
+from qa.answering.verdicts import Verdicts
 from qa.errors import ChatAuthError, ChatBadReply, ChatContextTooLong
-from qa.judge import BATCH, ModelJudge, read_verdicts
-from qa.prompts import load_prompt
-from qa.results import Relevance, Verdict
-from qa.verdicts import Verdicts
+from qa.llm.prompts import load_prompt
+from qa.retrieval.relevance import Relevance, Verdict
 
 QUESTION = "which papers train without backprop?"
 

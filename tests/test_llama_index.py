@@ -28,9 +28,11 @@ from llama_index.core.tools import QueryEngineTool, RetrieverTool
 from scripted_model import LabelModel, labelled
 
 import qa
+from qa.corpus.papers import paper_id, title_key
 from qa.errors import ChatAuthError, ConfigError, CorpusError, UsageError
-from qa.llama_index import PaperQueryEngine, PaperRetriever, build
-from qa.papers import paper_id, title_key
+from qa.llama_index.building import build
+from qa.llama_index.query_engine import PaperQueryEngine
+from qa.llama_index.retriever import PaperRetriever
 
 BACKPROP = "which papers train without backprop?"
 BREAD = "how is sourdough bread fermented?"

@@ -19,15 +19,17 @@ from urllib.parse import urlsplit
 import pytest
 from llama_server import model_file
 
-from qa.chat import Message
+from qa.answering.judge import ModelJudge
+from qa.answering.verdict_schema import exact_schema
+from qa.corpus.papers import Paper
 from qa.errors import ChatContextTooLong, ChatUnreachable, ConfigError
-from qa.judge import ModelJudge
-from qa.local import LocalModel, ModelFile, capacity, is_model_file, server
-from qa.local.capacity import Capacity
-from qa.local.gguf import CutOff, NotGGUF, read_header
-from qa.papers import Paper
-from qa.prompts import load_prompt
-from qa.verdict_schema import exact_schema
+from qa.llm.llama_cpp import capacity, server
+from qa.llm.llama_cpp.capacity import Capacity
+from qa.llm.llama_cpp.gguf import CutOff, NotGGUF, read_header
+from qa.llm.llama_cpp.model import LocalModel
+from qa.llm.llama_cpp.model_file import ModelFile, is_model_file
+from qa.llm.messages import Message
+from qa.llm.prompts import load_prompt
 
 README = Path(__file__).parent.parent / "README.md"
 QUESTION = "which lanes made people cycle?"
@@ -461,7 +463,7 @@ class TestRunning:
 
 STARTED = """
 import asyncio, sys
-from qa.local import LocalModel
+from qa.llm.llama_cpp.model import LocalModel
 model = LocalModel.find(sys.argv[1])
 async def start():
     chat = model.chat(None)

@@ -15,18 +15,20 @@ from chat_server import ChatServer, Reply, Status
 from scripted_model import QUESTIONS, LabelModel, labelled
 from test_local import LLAMA, gguf
 
-from qa.answers_file import AnswersFile, AnswersFileError
+from qa.answering.reading import Limits
+from qa.answering.verdicts import forget_verdicts
 from qa.api import open_corpus
-from qa.backlog import LONG_PATIENCE, Asking
+from qa.cli.answers_file import AnswersFile, AnswersFileError
+from qa.cli.backlog import LONG_PATIENCE, Asking
+from qa.cli.questions import listed_questions
 from qa.config import configured
+from qa.corpus.filters import EVERYTHING
 from qa.errors import UsageError
-from qa.filters import EVERYTHING
 from qa.library import Library, open_library, verdicts_path
-from qa.local import LocalModel, ModelFile
-from qa.prompts import load_prompt
-from qa.questions import LONGEST, listed_questions
-from qa.reading import Limits
-from qa.verdicts import forget_verdicts
+from qa.llm.llama_cpp.model import LocalModel
+from qa.llm.llama_cpp.model_file import ModelFile
+from qa.llm.prompts import load_prompt
+from qa.retrieval.question import LONGEST
 
 TOMATOES, SOURDOUGH = "how much do tomatoes yield?", "how is sourdough fermented?"
 LANES = "what do bicycle lanes change?"

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from qa.answer import Qualifying
-from qa.events import Piece
-from qa.marking import MarkedAnswer
-from qa.results import Relevance
+from qa.answering.answer import Qualifying
+from qa.answering.events import Piece
+from qa.cli.display.marking import MarkedAnswer
+from qa.retrieval.relevance import Relevance
 
 ABSTRACT = "The method reads 16k tokens. It gains 12% on CIFAR-10."
 PAPERS = tuple(

@@ -23,8 +23,8 @@ from mcp_parts import (
 from scripted_model import LabelModel
 
 from qa.config import configured
+from qa.index.layout import Layout
 from qa.library import open_library
-from qa.store.layout import Layout
 
 
 def described(schema, path=""):

@@ -31,9 +31,9 @@ from scripted_model import LabelModel
 
 from qa.config import configured
 from qa.errors import UsageError
+from qa.index.layout import Layout
+from qa.index.lock import writer_lock
 from qa.mcp.serving import Address
-from qa.store.layout import Layout
-from qa.store.lock import writer_lock
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

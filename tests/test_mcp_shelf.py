@@ -12,11 +12,11 @@ from mcp_parts import (
 )
 
 from qa.config import configured
+from qa.index.layout import Layout
+from qa.index.lease import withdraw_lease
+from qa.index.lock import writer_lock
 from qa.library import open_library
 from qa.mcp.shelf import Unheard
-from qa.store.layout import Layout
-from qa.store.lease import withdraw_lease
-from qa.store.lock import writer_lock
 
 
 def test_the_store_is_built_at_first_use_once_for_all_who_wait(environment, small_corpus):

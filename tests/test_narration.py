@@ -16,14 +16,14 @@ from rich.cells import cell_len
 from rich.console import Console
 from scripted_model import LabelModel
 
+from qa.answering.events import Learned, Ranked, ReadingOver, RoundRead, Scored
+from qa.answering.reading import Limits
+from qa.cli.display.narration import Narration
+from qa.cli.display.terminal import Display
 from qa.config import configured
-from qa.events import Learned, Ranked, ReadingOver, RoundRead, Scored
-from qa.feedback import next_round, patience
 from qa.library import open_library
-from qa.narration import Narration
 from qa.progress import Progress
-from qa.reading import Limits
-from qa.terminal import Display
+from qa.retrieval.stopping import next_round, patience
 
 BACKPROP = "which papers train without backprop?"
 BREAD = "How long should sourdough bread prove before it goes into the oven?"

@@ -1,7 +1,23 @@
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.papers import Record, paper_id, same_abstract, title_key, unique_papers
+from qa.corpus.papers import Record, paper_id, title_key
+from qa.index.deduplicator import same_abstract
+from qa.index.merging import Merged
+
+
+def unique_papers(records):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Merged(Path(folder) / "merged.sqlite")) as merged,
+    ):
+        merged.add(records)
+        return next(merged.papers(list(merged.digests()), size=1000), [])
+
 
 ABSTRACT = "We train deep networks without backpropagation and show that local errors suffice."
 OTHER = "A survey of soil moisture sensors for vineyards, with field data from three dry summers."

@@ -8,11 +8,11 @@ import pytest
 from conftest import SMALL
 from rich.console import Console
 
-from qa.browsing import _print
-from qa.papers import Paper, Skipped
-from qa.readers import read_corpus
-from qa.render import has_links
-from qa.store.skipped import KEPT, SkippedEntries
+from qa.cli.browsing import _print
+from qa.cli.display.render import has_links
+from qa.corpus.papers import Paper, Skipped
+from qa.corpus.readers.corpus import read_corpus
+from qa.index.skipped import KEPT, SkippedEntries
 
 TABLE = """Nummer,Article Title,Zusammenfassung,Erschienen
 1,Clay Ovens in the Alps,We date clay ovens found in nine alpine valleys. They are old.,1999

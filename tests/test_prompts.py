@@ -1,7 +1,7 @@
 import pytest
 
 from qa.errors import PromptError
-from qa.prompts import VARIABLES, load_prompt
+from qa.llm.prompts import VARIABLES, load_prompt
 
 
 @pytest.mark.parametrize("name", VARIABLES)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.check.quantities import find_quantities
-from qa.check.quantity import Sort, Unit
-from qa.check.stated import stated_in
+from qa.answering.verify.quantities import find_quantities
+from qa.answering.verify.quantity import Sort, Unit
+from qa.answering.verify.stated import stated_in
 
 
 def readings(text):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.check.quotations import find_quotations, stands_in
+from qa.answering.verify.quotations import find_quotations, stands_in
 
 SOURCE = (
     'We don\'t need 94.5 \\% of the memory -- it runs 10times  faster [55], a "docking port" says.'

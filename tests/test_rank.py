@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa import rank
+from qa.retrieval import rank
 
 MEAN = np.zeros(4, np.float32)
 SCORES = st.lists(st.floats(-1, 2), max_size=40).map(np.array)

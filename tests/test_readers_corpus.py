@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from qa.config import bundled
+from qa.corpus.papers import Record, Skipped
+from qa.corpus.readers.corpus import READER_VERSION, read_corpus
 from qa.errors import CorpusError
-from qa.papers import Record, Skipped
-from qa.readers import READER_VERSION, read_corpus
 
 BIB = "@article{a, title = {Title of %s}, abstract = {We measure %s.}, year = 2020}\n"
 RIS = "TY  - JOUR\nTI  - Título\nAB  - Wir prüfen “das” \u2013 und mehr.\nER  - \n"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from qa.readers import fields
-from qa.readers.entry import Entry
-from qa.readers.latex import text_from_latex
-from qa.readers.names import name, names
+from qa.corpus.readers import fields
+from qa.corpus.readers.entry import Entry
+from qa.corpus.readers.latex import text_from_latex
+from qa.corpus.readers.names import name, names
 
 
 @pytest.mark.parametrize(

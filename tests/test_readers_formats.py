@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qa.papers import Record, Skipped
-from qa.readers import read_corpus
-from qa.readers.json_objects import json_objects
+from qa.corpus.papers import Record, Skipped
+from qa.corpus.readers.corpus import read_corpus
+from qa.corpus.readers.json_objects import json_objects
 
 CORPORA = Path(__file__).parent / "fixtures" / "corpora"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from qa.corpus.papers import Record, Skipped
+from qa.corpus.readers.corpus import read_corpus
 from qa.errors import CorpusError
-from qa.papers import Record, Skipped
-from qa.readers import read_corpus
 
 FILES = int(os.environ.get("QA_FUZZ", "40"))  # for each format
 CORPORA = Path(__file__).parent / "fixtures" / "corpora"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from qa.papers import Skipped
-from qa.readers import read_corpus
-from qa.readers.pages import looks_like_page, read_pages
+from qa.corpus.papers import Skipped
+from qa.corpus.readers.corpus import read_corpus
+from qa.corpus.readers.pages import looks_like_page, read_pages
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 CORPORA = Path(__file__).parent / "fixtures" / "corpora"

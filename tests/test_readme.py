@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from qa.cli import app
+from qa.cli.cli import app
 from qa.config import Config
 
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.sentences import LONGEST, Sentence, split_sentences
+from qa.corpus.sentences import LONGEST, Sentence, split_sentences
 
 
 def texts(text: str) -> list[str]:

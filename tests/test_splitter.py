@@ -5,7 +5,7 @@ import pytest
 
 CUT = (
     "import re, sys\n"
-    "from qa.splitter import sentence_splitter\n"
+    "from qa.corpus.splitter import sentence_splitter\n"
     "text = ' '.join(f'Sentence {n} says {\"much \" * (n % 7)}indeed.' for n in range(90))\n"
     "def sentences(text):\n    return re.findall(r'[^.]*[.] *', text)\n"
     "def cut(size):\n"

@@ -7,7 +7,7 @@ import pytest
 from chat_server import ChatServer, Events, Hang, Raw, Reply, Reset, Status
 from scripted_model import LabelModel, labelled
 
-from qa.papers import title_key
+from qa.corpus.papers import title_key
 
 QUESTION = "which papers estimate how far away things are from a single photo?"
 SHARE = 0.3

@@ -18,15 +18,17 @@ from store_parts import (
 )
 from weights import minilm
 
+from qa.corpus.papers import paper_id
+from qa.corpus.readers.corpus import read_corpus
 from qa.errors import CorpusError, StoreMismatch, StoreMissing
-from qa.papers import paper_id
-from qa.readers import read_corpus
-from qa.store import Generation, build, store_status
-from qa.store import engine as engine_of_chroma
-from qa.store.client import Client, persistent_client
-from qa.store.engine import Engine
-from qa.store.server import close_client
-from qa.store.vectors_writer import VectorsWriter
+from qa.index import engine as engine_of_chroma
+from qa.index.build import build
+from qa.index.client import Client, persistent_client
+from qa.index.engine import Engine
+from qa.index.generation import Generation
+from qa.index.server import close_client
+from qa.index.status import store_status
+from qa.index.vectors_writer import VectorsWriter
 
 
 @pytest.fixture
@@ -359,8 +361,8 @@ def test_building_imports_chroma_s_client_no_more_than_asking(tmp_path):
     corpus = corpus_of(tmp_path / "corpus", range(5))
     program = (
         "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[3])\n"
-        "from store_parts import HashEmbedder\nfrom qa.readers import read_corpus\n"
-        "from qa.store import build\n"
+        "from store_parts import HashEmbedder\nfrom qa.corpus.readers.corpus import read_corpus\n"
+        "from qa.index.build import build\n"
         "build(Path(sys.argv[1]), read_corpus(Path(sys.argv[2])), HashEmbedder())\n"
         "print([name for name in ('chromadb', 'llama_index.core') if name in sys.modules])"
     )
@@ -373,7 +375,7 @@ def test_asking_imports_neither_chroma_s_client_nor_llamaindex(tmp_path, embedde
     corpus = corpus_of(tmp_path / "corpus", range(5))
     build(tmp_path / "store", corpus, embedder)
     program = (
-        "import sys\nfrom pathlib import Path\nfrom qa.store import Generation\n"
+        "import sys\nfrom pathlib import Path\nfrom qa.index.generation import Generation\n"
         "with Generation.open(Path(sys.argv[1]), Path(sys.argv[2]), fingerprint=sys.argv[3]) as g:"
         "\n    g.nearest(g.vectors(g.ids()[:1])[g.ids()[0]][0], 3)\n    g.keyword({'x': 1.0}, 3)\n"
         "print([name for name in ('chromadb', 'llama_index.core') if name in sys.modules])"

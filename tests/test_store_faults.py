@@ -12,7 +12,8 @@ import pytest
 from store_parts import HashEmbedder, content, corpus_of, opened
 
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
-from qa.store import build, store_status
+from qa.index.build import build
+from qa.index.status import store_status
 
 
 @pytest.fixture
@@ -221,8 +222,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from store_parts import HashEmbedder
 from qa.errors import StoreError
-from qa.readers import read_corpus
-from qa.store import build
+from qa.corpus.readers.corpus import read_corpus
+from qa.index.build import build
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:

@@ -14,15 +14,16 @@ from pathlib import Path
 from store_parts import HashEmbedder, content, corpus_of, opened
 
 from qa.errors import StoreMissing
-from qa.store import build, store_status
+from qa.index.build import build
+from qa.index.status import store_status
 
 PAPERS = 300
 BUILD = """
 import sys
 from pathlib import Path
 from store_parts import HashEmbedder
-from qa.readers import read_corpus
-from qa.store import build
+from qa.corpus.readers.corpus import read_corpus
+from qa.index.build import build
 import chromadb, llama_index.core.node_parser, filelock  # imported before the clock starts
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,16 +7,17 @@ import pytest
 from store_parts import HashEmbedder, content, corpus_of, opened
 
 from qa.errors import StoreLocked
-from qa.store import build, store_status
-from qa.store.layout import Layout
-from qa.store.lock import holder, writer_lock
+from qa.index.build import build
+from qa.index.layout import Layout
+from qa.index.lock import holder, writer_lock
+from qa.index.status import store_status
 
 WORKER = Path(__file__).with_name("store_worker.py")
 HOLD = """
 import sys
 from pathlib import Path
-from qa.store.layout import Layout
-from qa.store.lock import writer_lock
+from qa.index.layout import Layout
+from qa.index.lock import writer_lock
 with writer_lock(Layout(Path(sys.argv[1])), wait=0, waiting=None):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,8 +14,9 @@ import pytest
 from store_parts import HashEmbedder, content, corpus_of, opened
 
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
-from qa.store import ChromaServer, build, store_status
-from qa.store.server import close_client
+from qa.index.build import build
+from qa.index.server import ChromaServer, close_client
+from qa.index.status import store_status
 
 CHROMA = shutil.which("chroma", path=str(Path(sys.executable).parent)) or shutil.which("chroma")
 pytestmark = pytest.mark.skipif(CHROMA is None, reason="no `chroma` command")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.terminal_text import CleanStream, clean, clean_line
+from qa.answering.terminal_text import CleanStream, clean, clean_line
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.terms import (
-    asks_for_number,
-    content_words,
-    keywords,
-    telling_words,
-    tells_own_work,
-    topic,
-)
+from qa.corpus.words import telling_words
+from qa.retrieval.terms import asks_for_number, content_words, keywords, tells_own_work, topic
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa.check.titles import bears, find_named_titles, nearest_title
+from qa.answering.verify.titles import bears, find_named_titles, nearest_title
 
 TITLE = "NoProp: Training Neural Networks without Back-propagation"
 

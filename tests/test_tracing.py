@@ -22,10 +22,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.util._once import Once
 from scripted_model import LabelModel
 
+from qa.answering.reading import Limits
 from qa.config import Traces, configured
 from qa.errors import ChatError, ConfigError
 from qa.library import open_library
-from qa.reading import Limits
 from qa.tracing.questions import QuestionSpans
 from qa.tracing.spans import recorded
 
@@ -267,7 +267,7 @@ def test_a_missing_exporter_is_told_with_the_command_that_installs_it(seeds):
     code = """
         import sys
         sys.modules["opentelemetry.exporter.otlp.proto.http.trace_exporter"] = None
-        from qa.cli import ask_main
+        from qa.cli.cli import ask_main
         sys.argv = ["ask", "which papers train without backprop?"]
         try:
             ask_main()

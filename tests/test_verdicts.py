@@ -1,7 +1,7 @@
 from fakes import papers
 
-from qa.results import Relevance, Verdict
-from qa.verdicts import Verdicts, forget_verdicts, verdict_count
+from qa.answering.verdicts import Verdicts, forget_verdicts, verdict_count
+from qa.retrieval.relevance import Relevance, Verdict
 
 QUESTION = "which?"
 

@@ -1,7 +1,7 @@
 """What is said of an answer's warnings: each under its own number, and no more than are read."""
 
-from qa.render import MOST_WARNINGS, warning_lines, warnings_beside
-from qa.results import Answer, Coverage, Outcome, Warned
+from qa.answering.results import Answer, Coverage, Outcome, Warned
+from qa.cli.display.render import MOST_WARNINGS, warning_lines, warnings_beside
 
 
 def answer(*warnings):

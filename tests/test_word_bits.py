@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from store_parts import HashEmbedder, built, corpus_of, entry
 
-from qa.papers import paper_id
-from qa.retrieval import Retriever
-from qa.store.cache import EmbeddingCache
-from qa.store.word_bits import packed
+from qa.corpus.papers import paper_id
+from qa.index.cache import EmbeddingCache
+from qa.index.word_bits import packed
+from qa.retrieval.retrieval import Retriever
 
 
 def id_of(number):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from qa.wrapping import Wrapper
+from qa.cli.display.wrapping import Wrapper
 
 
 def wrapped(*pieces, width=20, terminal=True):

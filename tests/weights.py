@@ -4,7 +4,8 @@ import functools
 import os
 
 from qa.config import Config
-from qa.embedding import LOCAL_MODEL, open_embedder
+from qa.index.embedding import open_embedder
+from qa.index.embedding.embedder import LOCAL_MODEL
 
 
 @functools.cache

@@ -1,1 +1,1 @@
-"""Papers written for other programs: reference managers, spreadsheets and documents."""
+"""Papers and answers written for other programs."""

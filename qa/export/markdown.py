@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from qa.answering.results import Answer
+from qa.answering.terminal_text import clean, clean_line
 from qa.export.reference import Reference
-from qa.results import Answer, Relevance
-from qa.terminal_text import clean, clean_line
+from qa.retrieval.relevance import Relevance
 
 _SIGNS = re.compile(r"([\\`*_\[\]<>~|#$])")
 

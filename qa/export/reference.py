@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from qa.filters import folded
-from qa.papers import Paper
-from qa.results import Answer, ListedPaper, Relevance
-from qa.terminal_text import clean_line
-from qa.terms import content_words
+from qa.answering.results import Answer, ListedPaper
+from qa.answering.terminal_text import clean_line
+from qa.corpus.filters import folded
+from qa.corpus.papers import Paper
+from qa.retrieval.relevance import Relevance
+from qa.retrieval.terms import content_words
 
 _PROCEEDINGS = re.compile(
     r"\b(?:proc(?:eedings|\.)|conference|workshop|symposium)\b", re.IGNORECASE

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from qa.answering.results import Answer
+from qa.answering.terminal_text import clean_line
 from qa.export.markdown import answer_markdown, escaped
 from qa.export.reference import Reference
-from qa.results import Answer
-from qa.terminal_text import clean_line
 
 
 @dataclass(frozen=True, slots=True)

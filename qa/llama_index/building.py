@@ -8,9 +8,11 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode
 
 from qa.api import Listener, log
 from qa.config import Config, configured
-from qa.documents import Loaded, corpus_folder, taken_in, write_papers
 from qa.errors import CorpusError, UsageError
 from qa.library import Library, open_library
+from qa.llama_index.corpus_folder import corpus_folder, write_papers
+from qa.llama_index.loaded import Loaded
+from qa.llama_index.taken import taken_in
 from qa.progress import nobody
 
 _HOW = "Give a list of LlamaIndex's Documents, as its readers' load_data() returns."

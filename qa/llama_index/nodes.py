@@ -5,8 +5,9 @@ from typing import Any
 
 from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 
-from qa.papers import Paper
-from qa.results import Evidence, ListedPaper, Relevance
+from qa.answering.results import Evidence, ListedPaper
+from qa.corpus.papers import Paper
+from qa.retrieval.relevance import Relevance
 
 _FOR_MODELS = {"title", "year", "venue"}  # what a chat model is shown before the text
 _FOR_EMBEDDING = {"title"}

@@ -11,13 +11,13 @@ from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayloa
 from llama_index.core.prompts.mixin import PromptMixinType
 from llama_index.core.schema import QueryBundle
 
+from qa.answering.reading import Limits
 from qa.api import open_corpus
-from qa.filters import EVERYTHING, Filters
+from qa.corpus.filters import EVERYTHING, Filters
 from qa.library import NO_LIMITS, Library
 from qa.llama_index.questions import question_of
 from qa.llama_index.responses import Responses
 from qa.llama_index.streaming import astreamed, streamed
-from qa.reading import Limits
 
 
 class PaperQueryEngine(BaseQueryEngine):

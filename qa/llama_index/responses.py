@@ -6,12 +6,13 @@ from dataclasses import asdict
 from llama_index.core.base.response.schema import Response
 from llama_index.core.schema import NodeWithScore
 
-from qa.answer import Qualifying
+from qa.answering.answer import Qualifying
+from qa.answering.listing import listed
+from qa.answering.results import Answer, ListedPaper
+from qa.cli.display.render import coverage_line
 from qa.library import Library
-from qa.listing import listed
 from qa.llama_index.nodes import paper_nodes
-from qa.render import coverage_line
-from qa.results import Answer, ListedPaper, Relevance
+from qa.retrieval.relevance import Relevance
 
 
 class Responses:

@@ -8,15 +8,15 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
+from qa.answering.listing import listed, nearest
+from qa.answering.reading import Limits
+from qa.answering.results import ListedPaper
 from qa.api import log, open_corpus
+from qa.corpus.filters import EVERYTHING, Filters
 from qa.errors import ConfigError, UsageError
-from qa.filters import EVERYTHING, Filters
 from qa.library import HOW_TO_WRITE, NO_LIMITS, Library, run
-from qa.listing import listed, nearest
 from qa.llama_index.nodes import paper_nodes, sentence_nodes
 from qa.llama_index.questions import question_of
-from qa.reading import Limits
-from qa.results import ListedPaper
 from qa.tracing import span
 
 TOP_K = 10  # papers; LlamaIndex's own 2 is for chunks of long texts

@@ -11,10 +11,10 @@ from typing import Any
 from llama_index.core.base.response.schema import AsyncStreamingResponse, StreamingResponse
 from llama_index.core.schema import NodeWithScore
 
-from qa.events import Piece
+from qa.answering.events import Piece
+from qa.answering.results import Answer
+from qa.answering.terminal_text import clean
 from qa.llama_index.responses import Responses
-from qa.results import Answer
-from qa.terminal_text import clean
 
 OnEvent = Callable[[object], None]
 Item = Piece | Answer | BaseException  # an answer or an error is the last one

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from qa.corpus.filters import Filters
 from qa.errors import UsageError
-from qa.filters import Filters
 
 LONGEST = 2000  # characters of a question
 MOST = 100  # papers that one result lists

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from qa.filters import Filters
+from qa.answering.listing import by_score, listed, nearest
+from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Spent
+from qa.cli.display.render import source_name
+from qa.corpus.filters import Filters
+from qa.corpus.papers import Paper
 from qa.library import Found, Library
-from qa.listing import by_score, listed, nearest
 from qa.mcp.results import (
     AskResult,
     Doubt,
@@ -17,9 +20,8 @@ from qa.mcp.results import (
     SentencePlace,
     Usage,
 )
-from qa.papers import Paper
-from qa.render import source_name
-from qa.results import Answer, Coverage, ListedPaper, Outcome, Relevance, Scope, Spent
+from qa.retrieval.relevance import Relevance
+from qa.retrieval.scope import Scope
 
 MISSES = 5  # papers given as the nearest where the scores speak for none
 NAMED = 3  # authors named before "et al."

@@ -6,14 +6,14 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import Field
 
+from qa.answering.reading import Limits
+from qa.answering.terminal_text import clean, clean_line
+from qa.cli.display.render import source_name
+from qa.corpus.papers import Paper
 from qa.library import Library
 from qa.mcp.shelf import Shelf, Unheard
 from qa.mcp.sound import sound_text
 from qa.mcp.telling import telling
-from qa.papers import Paper
-from qa.reading import Limits
-from qa.render import source_name
-from qa.terminal_text import clean, clean_line
 
 PAGE = 100  # papers on a page of the list: every paper as a resource would drown the client
 

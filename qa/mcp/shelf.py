@@ -8,11 +8,11 @@ from typing import Protocol
 
 from qa.config import Config
 from qa.errors import StoreError
+from qa.index.layout import Layout
 from qa.library import Library, model_of, open_library
-from qa.local import LocalModel
+from qa.llm.llama_cpp.model import LocalModel
 from qa.mcp.apart import beside, in_thread
 from qa.progress import Progress
-from qa.store.layout import Layout
 
 
 class Hearer(Protocol):

@@ -1,14 +1,14 @@
 """How the corpus stands: what it holds, and whether the store knows all of it."""
 
 from qa.config import rebuild_command
+from qa.corpus.filters import Filters
+from qa.corpus.readers.corpus import Corpus
 from qa.errors import QAError, StoreError
-from qa.filters import Filters
 from qa.library import Library
 from qa.mcp.apart import in_thread
 from qa.mcp.results import StatusResult
 from qa.mcp.shelf import Shelf
 from qa.mcp.telling import Teller
-from qa.readers import Corpus
 from qa.rebuilding import corpus_of
 
 NAMED = 20  # source files named

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from qa.events import Piece, Ranked, RoundRead
+from qa.answering.events import Piece, Ranked, RoundRead
+from qa.answering.reading import Limits
+from qa.cli.display.render import reading_line
 from qa.progress import Progress
-from qa.reading import Limits
-from qa.render import reading_line
 
 Report = Callable[[float, float | None, str | None], Awaitable[None]]
 

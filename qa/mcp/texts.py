@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+from qa.answering.results import Stopped
+from qa.answering.terminal_text import clean, clean_line
+from qa.cli.display.render import WHY
 from qa.mcp.results import (
     AskResult,
     FoundPaper,
@@ -11,9 +14,6 @@ from qa.mcp.results import (
     SearchResult,
     StatusResult,
 )
-from qa.render import WHY
-from qa.results import Stopped
-from qa.terminal_text import clean, clean_line
 
 
 def ask_text(result: AskResult) -> str:

@@ -6,8 +6,9 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel
 
+from qa.answering.reading import Limits
+from qa.corpus.filters import Filters
 from qa.errors import UsageError
-from qa.filters import Filters
 from qa.library import Library
 from qa.mcp import arguments as given
 from qa.mcp.apart import in_thread, to_its_end
@@ -18,7 +19,6 @@ from qa.mcp.sound import sound, sound_text
 from qa.mcp.standing import standing
 from qa.mcp.telling import Teller, telling
 from qa.mcp.texts import ask_text, papers_text, search_text, status_text
-from qa.reading import Limits
 
 
 class Tools:

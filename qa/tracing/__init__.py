@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # whoever calls has loaded these, or does not need them
     from opentelemetry.trace import Span
 
-    from qa.chat import Chat
     from qa.config import Traces
-    from qa.embedding import Embedder
+    from qa.index.embedding.embedder import Embedder
+    from qa.llm.messages import Chat
 
 
 def is_on() -> bool:

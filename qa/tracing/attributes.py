@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from qa.chat import Message, Usage
-from qa.events import Asked, Batch, Decided, Finished, ReadOn, State, Written
-from qa.reading import Limits
-from qa.results import Answer, Relevance
+from qa.answering.events import Asked, Batch, Decided, Finished, ReadOn, State, Written
+from qa.answering.reading import Limits
+from qa.answering.results import Answer
+from qa.llm.messages import Message, Usage
+from qa.retrieval.relevance import Relevance
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = dict[str, Value]

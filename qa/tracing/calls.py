@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
-from qa.chat import Chat, Message, OpenAIChat, Reply, ReplyStream, Usage
-from qa.chat.faults import Fault
 from qa.config import content_is_traced
-from qa.embedding import Embedder, FloatArray, Passage
+from qa.index.embedding.embedder import Embedder, FloatArray, Passage
+from qa.llm.client import OpenAIChat
+from qa.llm.faults import Fault
+from qa.llm.messages import Chat, Message, Reply, ReplyStream, Usage
 from qa.tracing.attributes import Value, call, replied, said, tokens
 from qa.tracing.spans import fail, recorded, tracer
 

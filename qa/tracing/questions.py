@@ -45,7 +45,7 @@ class QuestionSpans(BaseSpanHandler[OpenSpan]):
     ) -> OpenSpan | None:
         """Begin the span of a question or one of its steps; None for what is not ours."""
         workflow, step = id_.partition("-")[0].split(".")[-2:]
-        is_question = step == "run" and type(instance).__module__ == "qa.pipeline"
+        is_question = step == "run" and type(instance).__module__ == "qa.answering.pipeline"
         is_step = parent_span_id in self.open_spans and workflow == WORKFLOW
         if not (is_on() and (is_question or is_step)):
             return None

@@ -1,0 +1,1 @@
+"""Ranked papers to an answer: judge, read on, write, check, assemble."""

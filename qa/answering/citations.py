@@ -1,0 +1,157 @@
+"""Citations in an answer: markers such as [1], [2, 3] and [4-6] that lead to numbered papers."""
+# ruff: noqa: RUF001 (brackets and dashes of many kinds are the matter here)
+
+import re
+from collections.abc import Container
+from dataclasses import dataclass
+from functools import lru_cache
+
+from qa.answering.terminal_text import CleanStream
+
+# Signs of the same use, one character for one: the patterns below are small and quick to compile.
+_ONE_SIGN = str.maketrans(
+    dict.fromkeys("【［", "[")
+    | dict.fromkeys("】］", "]")
+    | dict.fromkeys("‐‑‒–—−", "-")
+    | dict.fromkeys("，、", ",")
+    | dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff", "\xad")  # takes no place
+)
+_GAP = r"[\s*_\xad]*"
+
+
+def _number(name: str) -> str:
+    prefix = rf"(?:(?P<{name}_key>[Pp])|\#|\^|(?:papers?|Papers?|refs?\.?|sources?){_GAP})?"
+    return rf"{prefix}(?P<{name}>\d{{1,6}})"
+
+
+_ONE = re.compile(rf"{_number('low')}(?:{_GAP}(?:-|\.\.|to\b){_GAP}{_number('high')})?")
+_ITEM = re.sub(r"\?P<\w+>", "?:", _ONE.pattern)
+_MARKER = re.compile(
+    rf"\[{_GAP}(?P<items>{_ITEM}(?:{_GAP}(?:[,;&]|and\b){_GAP}{_ITEM})*)"
+    rf"{_GAP}(?:†[^\]\n]{{0,40}})?\\?\]"
+)
+_CODE = re.compile(r"(?<!`)`(?!`)[^`\n]{1,80}`|\$(?=\S)[^$\n]{1,80}(?<=\S)\$(?!\d)")
+_CUT_OFF = re.compile(r"\[[\d\s,;^#P\-\xad]*\Z")
+_WIDEST = 500  # papers; of a wider range only its two ends count
+
+_HELD = 12  # characters after a bracket that are held back while they may become a marker
+_HELD_MARKER = 400  # the same where they look like nothing else
+_MAY_GROW = re.compile(rf"\[(?:[^\]\n]{{0,{_HELD - 1}}}|[\d\s,;&^#P*_†\-\xad]*)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One number, or one range of numbers, inside a marker."""
+
+    low: int
+    high: int
+    start: int  # of the number in the answer
+    end: int
+    leaked: bool  # written [P3]: a key of the judge's wire, which means nothing to a reader
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Return the papers it names."""
+        if self.leaked:
+            return frozenset()
+        if 0 <= self.high - self.low <= _WIDEST:
+            return frozenset(range(self.low, self.high + 1))
+        return frozenset((self.low, self.high))
+
+    def known(self, papers: Container[int]) -> bool:
+        """Tell whether every number of it is a paper's."""
+        return not self.leaked and all(number in papers for number in self.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One marker: `answer[start:end]` is it, brackets included."""
+
+    start: int
+    end: int
+    references: tuple[Reference, ...]
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Return the papers it names."""
+        return frozenset().union(*(reference.numbers for reference in self.references))
+
+
+@lru_cache(maxsize=64)
+def find_citations(text: str) -> tuple[Citation, ...]:
+    """Return the markers of a text in order.
+
+    Decimals and signs ([0.5, 1], [-1, 1]), intervals from zero, exponents ([1, 2]^d), and indexes
+    in code or formulas (`a[1]`) are no citations.
+    """
+    hidden = [match.span() for match in _CODE.finditer(text)]
+    found = (_citation(match) for match in _MARKER.finditer(text.translate(_ONE_SIGN)))
+    return tuple(c for c in found if c is not None and not _is_index(c, hidden, text))
+
+
+def cited_numbers(text: str) -> set[int]:
+    """Return the numbers of all papers that a text cites, known or not."""
+    return set().union(*(citation.numbers for citation in find_citations(text)))
+
+
+def cut_off_marker(text: str) -> tuple[int, int] | None:
+    """Return where a text ends in the midst of a marker, if it does."""
+    match = _CUT_OFF.search(text.translate(_ONE_SIGN), max(0, len(text) - _HELD_MARKER))
+    return match.span() if match and any(c.isdigit() for c in match[0]) else None
+
+
+def show_unknown(text: str, papers: Container[int]) -> str:
+    """Return the text with a question mark at each number that is no paper's: [9?], [1, 9?]."""
+    unknown = [r for c in find_citations(text) for r in c.references if not r.known(papers)]
+    for reference in reversed(unknown):
+        text = f"{text[: reference.end]}?{text[reference.end :]}"
+    return text
+
+
+class MarkerBuffer:
+    """Passes on text that comes in pieces, clean for a terminal and never with half a marker.
+
+    Together the results are `clean` of all that was fed; with `papers`, unknown numbers among
+    them show as [9?].
+    """
+
+    def __init__(self, papers: Container[int] | None = None) -> None:
+        self._papers = papers
+        self._clean = CleanStream()
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return the text that can be shown now; few characters wait that turn out no marker."""
+        return self._pass_on(self._held + self._clean.feed(piece), last=False)
+
+    def flush(self) -> str:
+        """Return the rest, when no more will come; a marker that was cut off shows as it is."""
+        return self._pass_on(self._held + self._clean.flush(), last=True)
+
+    def _pass_on(self, text: str, *, last: bool) -> str:
+        signs = text[-_HELD_MARKER:].translate(_ONE_SIGN)
+        match = None if last else _MAY_GROW.search(signs)
+        ready = text[: len(text) - len(match[0])] if match else text
+        self._held = text[len(ready) :]
+        return ready if self._papers is None else show_unknown(ready, self._papers)
+
+
+def _citation(match: re.Match[str]) -> Citation | None:
+    offset = match.start("items")
+    references = tuple(_reference(item, offset) for item in _ONE.finditer(match["items"]))
+    interval = len(references) > 1 and not references[0].leaked and references[0].low == 0
+    if interval or match.string.startswith("^", match.end()):
+        return None
+    return Citation(match.start(), match.end(), references)
+
+
+def _reference(item: re.Match[str], offset: int) -> Reference:
+    low = int(item["low"])
+    high = int(item["high"] or low)
+    leaked = bool(item["low_key"] or item["high_key"])
+    return Reference(low, high, offset + item.start(), offset + item.end(), leaked)
+
+
+def _is_index(citation: Citation, hidden: list[tuple[int, int]], text: str) -> bool:
+    inside = any(start < citation.start and citation.end < end for start, end in hidden)
+    return inside and re.match(r"[\w)\]]", text[citation.start - 1]) is not None

@@ -1,0 +1,140 @@
+"""Events of the pipeline: what its steps hand on, and the progress that a listener sees."""
+
+import time
+from dataclasses import dataclass, field
+
+from workflows.events import Event, StartEvent, StopEvent
+
+from qa.answering.answer import Qualifying
+from qa.answering.judge import Judged
+from qa.answering.reading import Limits, Reading
+from qa.answering.results import Answer, Coverage, Seconds, Stopped, Warned
+from qa.corpus.papers import Paper
+from qa.llm.messages import Usage
+from qa.retrieval.retrieval import Search
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Seconds spent, by stage."""
+
+    began: float = field(default_factory=time.perf_counter)
+    rank: float = 0.0
+    judge: float = 0.0
+    write: float = 0.0
+
+    def seconds(self) -> Seconds:
+        """The times so far, in the form that is printed."""
+        return Seconds(self.rank, self.judge, self.write, time.perf_counter() - self.began)
+
+
+class Asked(StartEvent):
+    """A question comes in."""
+
+    question: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the steps hand on: the search as it stands, and what was read."""
+
+    limits: Limits
+    search: Search
+    reading: Reading
+    clock: Clock
+    warnings: tuple[Warned, ...] = ()
+
+
+class ReadOn(Event):
+    """A round was judged; rank again."""
+
+    state: State
+
+
+class Batch(Event):
+    """Papers to be judged next."""
+
+    state: State
+    papers: tuple[Paper, ...]
+
+
+class Decided(Event):
+    """Reading is over."""
+
+    state: State
+    stopped: Stopped
+
+
+class Written(Event):
+    """The answer is written, or quoted together where there is no writer."""
+
+    state: State
+    stopped: Stopped
+    papers: tuple[Qualifying, ...]
+    text: str
+    usage: Usage
+
+
+class Finished(StopEvent):
+    """The answer, with all that belongs to it."""
+
+    answer: Answer
+    ranked: tuple[str, ...]  # every candidate's id, best first, for measuring
+
+
+class Ranked(Event):
+    """Progress: the corpus was ranked."""
+
+    papers: int  # that pass the filter
+    search: Search
+    seconds: float
+
+
+class Scored(Event):
+    """Progress: the corpus was ranked by scores alone, which decide where no verdict does."""
+
+    search: Search
+    papers: tuple[Paper, ...]  # the leading ones, before and after blind feedback
+
+
+class Judging(Event):
+    """Progress: of the papers of a round, some are judged; on a laptop a round takes a minute."""
+
+    done: int
+    of: int
+
+
+class RoundRead(Event):
+    """Progress: one more round was judged."""
+
+    coverage: Coverage
+    search: Search
+    papers: tuple[Paper, ...]
+    judged: Judged
+    seconds: float
+
+
+class Learned(Event):
+    """Progress: the question has moved by what verdicts taught, and was ranked again."""
+
+    before: Search
+    search: Search
+    upcoming: int  # papers to be read next
+    seconds: float
+
+
+class ReadingOver(Event):
+    """Progress: nothing more is read; the answer is made from what was."""
+
+    stopped: Stopped
+    coverage: Coverage
+
+
+class Piece(Event):
+    """Progress: a piece of the answer, as the model speaks, with all that checking it needs."""
+
+    text: str
+    papers: tuple[Qualifying, ...]  # what [n] means
+    question: str
+    counts: tuple[int, ...]  # of papers, which may be told: read, in the corpus, past the filter

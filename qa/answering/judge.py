@@ -1,0 +1,192 @@
+"""The judge: asks the chat model which papers answer the question, and where they say so.
+
+The model never copies text; it points at numbered sentences, so a quote cannot be made up. What it
+replies is untrusted: only a known key with a known relevance and existing sentences is a verdict.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from qa.answering.verdict_schema import SCHEMA, exact_schema
+from qa.corpus.papers import Paper
+from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatRefused
+from qa.llm.json_reply import extract_json
+from qa.llm.messages import Chat, Message, Usage
+from qa.llm.prompts import Prompt
+from qa.llm.wire import as_material
+from qa.retrieval.relevance import Relevance, Verdict
+
+BATCH = 5  # papers a call: small enough to judge each with care, and a round's calls run at once
+ATTEMPTS = 2  # a paper without a usable verdict is asked about once more
+PARALLEL = 8  # calls at a time: what public endpoints and a laptop's server both bear
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One round's verdicts, a verdict for every paper asked about, and what they took."""
+
+    verdicts: tuple[Verdict, ...]
+    usage: Usage = field(default_factory=Usage)
+    cached: int = 0  # verdicts that cost nothing because they were known
+    failure: ChatError | None = None  # why some could not be asked about; reading on is no use
+
+
+class Judge(Protocol):
+    """Whatever can say which papers answer a question."""
+
+    async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:
+        """A verdict for each paper, in the order given."""
+        ...
+
+
+class VerdictCache(Protocol):
+    """Where verdicts are kept between runs, by question, text, model and prompt."""
+
+    def get(self, question: str, papers: Sequence[Paper]) -> dict[str, Verdict]:
+        """The known verdicts among the papers, by paper id."""
+        ...
+
+    def put(self, question: str, papers: Sequence[Paper], verdicts: Iterable[Verdict]) -> None:
+        """Keep the verdicts, all of them at once."""
+        ...
+
+
+class ModelJudge:
+    """A judge that asks a chat model, several batches side by side.
+
+    `one_by_one` is for small models whose server knows the whole of JSON Schema: a call for each
+    paper, under a schema that leaves only the verdict open. `heard` is told while papers are judged
+    how many are, and of how many.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a part of its own
+        self,
+        chat: Chat,
+        system: Prompt,
+        user: Prompt,
+        cache: VerdictCache | None = None,
+        *,
+        one_by_one: bool = False,
+        heard: Callable[[int, int], None] = lambda _, __: None,
+    ) -> None:
+        self._chat = chat
+        self._heard = heard
+        self._one_by_one = one_by_one
+        self._system = system
+        self._user = user
+        self._cache = cache
+
+    async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:
+        """A verdict for each paper, in their order; what a failing server leaves is unjudged."""
+        known = self._cache.get(question, papers) if self._cache else {}
+        rest = [paper for paper in papers if paper.id not in known]
+        slots = asyncio.Semaphore(PARALLEL)
+        size = 1 if self._one_by_one else BATCH
+        batches = [rest[i : i + size] for i in range(0, len(rest), size)]
+        done = len(known)
+
+        async def judged(batch: Sequence[Paper]) -> Judged:
+            nonlocal done
+            part = await self._batch(question, batch, slots)
+            done += len(batch)
+            self._heard(done, len(papers))
+            return part
+
+        parts = await asyncio.gather(*map(judged, batches))
+        found = known | {v.paper_id: v for part in parts for v in part.verdicts}
+        return Judged(
+            tuple(found.get(paper.id, Verdict(paper.id, None)) for paper in papers),
+            sum((part.usage for part in parts), Usage()),
+            len(known),
+            next((part.failure for part in parts if part.failure), None),
+        )
+
+    async def _batch(
+        self, question: str, papers: Sequence[Paper], slots: asyncio.Semaphore
+    ) -> Judged:
+        """The batch's verdicts; papers without a usable one are asked about once more."""
+        found: dict[str, Verdict] = {}
+        usage, failure = Usage(), None
+        for _ in range(ATTEMPTS):
+            missing = [paper for paper in papers if paper.id not in found]
+            if not missing:
+                break
+            try:
+                more, spent = await self._ask(question, missing, slots)
+            except ChatError as exc:
+                failure = exc
+                break
+            found, usage = found | more, usage + spent
+        if self._cache:
+            self._cache.put(question, papers, found.values())
+        return Judged(tuple(found.values()), usage, failure=failure)
+
+    async def _ask(
+        self, question: str, papers: Sequence[Paper], slots: asyncio.Semaphore
+    ) -> tuple[dict[str, Verdict], Usage]:
+        """The usable verdicts of one call, by paper id; a prompt too long is asked in halves."""
+        keys = {f"P{i}": paper for i, paper in enumerate(papers, start=1)}
+        user = self._user.fill(
+            question=question,
+            papers="\n\n".join(as_material(key, paper) for key, paper in keys.items()),
+            count=str(len(papers)),
+        )
+        messages = [Message("system", self._system.text), Message("user", user)]
+        try:
+            async with slots:
+                schema = exact_schema(keys) if self._one_by_one else SCHEMA
+                reply = await self._chat.complete(messages, schema=schema)
+        except ChatContextTooLong:
+            return await self._halves(question, papers, slots)
+        except (ChatBadReply, ChatRefused):
+            return {}, Usage(calls=1)
+        return read_verdicts(reply.text, keys), reply.usage
+
+    async def _halves(
+        self, question: str, papers: Sequence[Paper], slots: asyncio.Semaphore
+    ) -> tuple[dict[str, Verdict], Usage]:
+        if len(papers) == 1:
+            return {}, Usage(calls=1)
+        middle = len(papers) // 2
+        first, spent = await self._ask(question, papers[:middle], slots)
+        second, more = await self._ask(question, papers[middle:], slots)
+        return first | second, spent + more
+
+
+def read_verdicts(text: str, keys: dict[str, Paper]) -> dict[str, Verdict]:
+    """The usable verdicts of a reply, by paper id; whatever is doubtful is left out.
+
+    Left out are papers under a key that was not asked for or comes twice, another relevance than
+    yes, partly or no, and a sentence that the abstract does not have.
+    """
+    try:
+        entries = extract_json(text)
+    except ChatBadReply:
+        return {}
+    if isinstance(entries, dict):
+        entries = entries.get("papers")
+    if not isinstance(entries, list):
+        return {}
+    named = [(_key(entry), entry) for entry in entries if isinstance(entry, dict)]
+    counts = [key for key, _ in named]
+    verdicts = (
+        _verdict(entry, keys[key]) for key, entry in named if key in keys and counts.count(key) == 1
+    )
+    return {verdict.paper_id: verdict for verdict in verdicts if verdict}
+
+
+def _key(entry: dict[str, Any]) -> str:
+    return str(entry.get("key", "")).strip().strip("[]")
+
+
+def _verdict(entry: dict[str, Any], paper: Paper) -> Verdict | None:
+    relevance, sentences = entry.get("relevance"), entry.get("sentences", [])
+    if relevance not in tuple(Relevance) or not isinstance(sentences, list):
+        return None
+    last = len(paper.sentences)
+    if not all(type(number) is int and 1 <= number <= last for number in sentences):
+        return None
+    proving = () if relevance == Relevance.NO else tuple(dict.fromkeys(sentences))
+    return Verdict(paper.id, Relevance(relevance), proving)

@@ -1,0 +1,205 @@
+"""A question's way: rank, judge, learn and rank again until reading on is no use, write, check.
+
+A LlamaIndex workflow: a step may return the event that starts an earlier one, so reading on is the
+loop rank → judge → rank. Progress goes to the event stream while it happens.
+"""
+
+import time
+from contextlib import aclosing
+from dataclasses import replace
+
+from workflows import Context, Workflow, step
+
+from qa.answering.answer import NOT_IN_CORPUS, Qualifying, Writer
+from qa.answering.conclusion import Parts, conclude
+from qa.answering.events import (
+    Asked,
+    Batch,
+    Clock,
+    Decided,
+    Finished,
+    Learned,
+    Piece,
+    Ranked,
+    ReadingOver,
+    ReadOn,
+    RoundRead,
+    Scored,
+    State,
+    Written,
+)
+from qa.answering.judge import Judge
+from qa.answering.listing import by_score, by_verdict
+from qa.answering.reading import Limits, Reading
+from qa.answering.results import Stopped, Warned
+from qa.answering.terminal_text import clean
+from qa.corpus.papers import Paper
+from qa.errors import ChatError
+from qa.llm.messages import Usage
+from qa.retrieval.retrieval import Search
+from qa.retrieval.scope import Scope
+
+LEADING = 10  # papers named where scores alone decide
+
+
+class Pipeline(Workflow):
+    """Answers one question a run: `await Pipeline(parts).run(start_event=Asked(...))`."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(timeout=None)
+        self._parts = parts
+        self._retriever = parts.retriever
+
+    @step
+    async def rank(self, ctx: Context, ev: Asked | ReadOn) -> Batch | Decided:
+        """Rank the corpus for the question, or again with what the verdicts have taught."""
+        began = time.perf_counter()
+        if isinstance(ev, Asked):
+            ranked = self._retriever.first if self._parts.judge else self._retriever.alone
+            search = ranked(ev.question)
+            state = State(ev.limits, search, Reading(), Clock(began))
+        else:
+            search = self._retriever.again(ev.state.search, ev.state.reading)
+            state = replace(ev.state, search=search)
+        seconds = time.perf_counter() - began
+        state = replace(state, clock=replace(state.clock, rank=state.clock.rank + seconds))
+        papers, stopped = self._next(search, state.reading, state.limits)
+        if isinstance(ev, Asked):
+            count = self._retriever.scope.candidates
+            ctx.write_event_to_stream(Ranked(papers=count, search=search, seconds=seconds))
+        else:
+            before, upcoming = ev.state.search, len(papers)
+            ctx.write_event_to_stream(
+                Learned(before=before, search=search, upcoming=upcoming, seconds=seconds)
+            )
+        if stopped:
+            return Decided(state=state, stopped=stopped)
+        return Batch(state=state, papers=papers)
+
+    def _next(
+        self, search: Search, reading: Reading, limits: Limits
+    ) -> tuple[tuple[Paper, ...], Stopped | None]:
+        """The papers to read next, or why reading ends."""
+        if self._parts.judge is None or not search.ranking.ids:
+            return (), Stopped.DRY
+        if reading.fruitless:
+            return (), Stopped.FAILED
+        if not limits.exhaustive and self._retriever.is_dry(search):
+            return (), Stopped.DRY
+        ids = self._retriever.next_ids(search, reading, exhaustive=limits.exhaustive)
+        if not ids:
+            whole = len(reading) == self._retriever.scope.candidates
+            return (), Stopped.EXHAUSTED if whole else Stopped.DRY
+        allowed = reading.allowance(limits)
+        if allowed == 0:
+            return (), Stopped.LIMIT
+        return tuple(self._retriever.papers(ids[:allowed])), None
+
+    @step
+    async def judge(self, ctx: Context, ev: Batch) -> ReadOn | Decided:
+        """Have the batch judged; on a failing server keep what was read until then."""
+        began = time.perf_counter()
+        judge: Judge = self._parts.judge  # type: ignore[assignment] # a batch is made for a judge
+        judged = await judge.judge(ev.state.search.question, ev.papers)
+        reading = ev.state.reading.after(judged)
+        seconds = time.perf_counter() - began
+        clock = replace(ev.state.clock, judge=ev.state.clock.judge + seconds)
+        state = replace(ev.state, reading=reading, clock=clock)
+        ctx.write_event_to_stream(
+            RoundRead(
+                coverage=reading.coverage(self._retriever.scope, Stopped.DRY),
+                search=state.search,
+                papers=ev.papers,
+                judged=judged,
+                seconds=seconds,
+            )
+        )
+        if judged.failure is None:
+            return ReadOn(state=state)
+        if not reading.judged:
+            raise judged.failure
+        warning = Warned("reading_failed", f"Reading stopped early: {judged.failure}")
+        state = replace(state, warnings=(*state.warnings, warning))
+        return Decided(state=state, stopped=Stopped.FAILED)
+
+    @step
+    async def write(self, ctx: Context, ev: Decided) -> Written:
+        """Write the answer from the papers that qualify."""
+        state = ev.state
+        if self._parts.judge is not None:
+            coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
+            ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
+        if state.reading.judged:
+            papers = by_verdict(state.reading, state.search, self._retriever)
+        else:
+            if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
+                alone = self._retriever.alone(state.search.question)
+                state = replace(state, search=alone)
+            ctx.write_event_to_stream(self._scored(state.search))
+            papers = by_score(state.search, self._retriever)
+        if self._parts.writer is None or not papers:
+            text = "\n".join(map(_quotation, papers))
+            return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
+        began = time.perf_counter()
+        text, trouble = await self._written(ctx, ev, papers, self._parts.writer)
+        clock = replace(state.clock, write=time.perf_counter() - began)
+        return Written(
+            state=replace(state, clock=clock, warnings=state.warnings + trouble),
+            stopped=ev.stopped,
+            papers=papers,
+            text=clean(text).strip(),
+            usage=self._parts.writer.usage,
+        )
+
+    def _scored(self, search: Search) -> Scored:
+        first = search.blind.first.ids if search.blind else ()
+        ids = dict.fromkeys([*search.ranking.ids[:LEADING], *first[:LEADING]])
+        return Scored(search=search, papers=tuple(self._retriever.papers(list(ids))))
+
+    async def _written(
+        self, ctx: Context, ev: Decided, papers: tuple[Qualifying, ...], writer: Writer
+    ) -> tuple[str, tuple[Warned, ...]]:
+        """The answer, streamed as it comes, and what went wrong; a part is better than nothing."""
+        text, shown = "", 0
+        note = _note(ev.state.reading, ev.stopped, self._retriever.scope)
+        try:
+            async with aclosing(writer.write(ev.state.search.question, papers, note)) as pieces:
+                async for piece in pieces:
+                    text += piece
+                    if not NOT_IN_CORPUS.startswith(text.lstrip()[: len(NOT_IN_CORPUS)]):
+                        ctx.write_event_to_stream(self._piece(ev, text[shown:], papers))
+                        shown = len(text)
+        except ChatError as exc:
+            kind = "partial_answer" if text.strip() else "writing_failed"
+            said = "The answer is not complete" if text.strip() else "No answer was written"
+            return text, (Warned(kind, f"{said}: {exc}"),)
+        if not text.strip():
+            return text, (Warned("writing_failed", "No answer was written: the reply was empty."),)
+        return text, ()
+
+    def _piece(self, ev: Decided, text: str, papers: tuple[Qualifying, ...]) -> Piece:
+        counts = (len(ev.state.reading), *self._retriever.scope.counts)
+        question = ev.state.search.question
+        return Piece(text=text, papers=papers, question=question, counts=counts)
+
+    @step
+    async def check(self, ev: Written) -> Finished:
+        """Check the answer against the abstracts and put the result together."""
+        answer = conclude(ev, self._parts)
+        return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
+
+
+def _quotation(entry: Qualifying) -> str:
+    quotes = " ".join(entry.paper.sentences[number - 1].text for number in entry.sentences)
+    return f"“{quotes}” [{entry.n}]"
+
+
+def _note(reading: Reading, stopped: Stopped, scope: Scope) -> str:
+    """What the writer should know about how complete its papers are."""
+    if not reading.judged:
+        return "These papers were picked by their words alone: some may not answer the question."
+    which = f" that pass the filter ({scope.filter})" if scope.filter else ""
+    if stopped in {Stopped.DRY, Stopped.EXHAUSTED}:
+        return f"These are all the papers of the corpus{which} that were found to qualify."
+    of = f"the {scope.candidates} papers{which}" if which else f"the corpus's {scope.corpus} papers"
+    return f"Only {len(reading)} of {of} were read: there may be more."

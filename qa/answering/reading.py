@@ -1,0 +1,91 @@
+"""What has been read for a question so far: the verdicts, round by round."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from qa.answering.judge import Judged
+from qa.answering.results import Coverage, Stopped
+from qa.errors import UsageError
+from qa.llm.messages import Usage
+from qa.retrieval.relevance import Relevance, Verdict
+from qa.retrieval.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far the reading may go."""
+
+    papers: int | None = None  # read at most; None: until reading on turns up nothing
+    tokens: int | None = None  # stop reading when about to pass this many
+    quick: bool = False  # one round, no reading on
+    exhaustive: bool = False  # every paper of the corpus
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for limits that leave nothing to read, or exclude each other."""
+        if any(limit is not None and limit < 1 for limit in (self.papers, self.tokens)):
+            raise UsageError("A limit of papers or tokens must be 1 or more.")
+        if self.quick and self.exhaustive:
+            raise UsageError("A reading is quick or exhaustive, not both.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The rounds of one question, each the verdicts on the papers read in it."""
+
+    rounds: tuple[tuple[Verdict, ...], ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+    def after(self, judged: Judged) -> "Reading":
+        """The reading with one more round."""
+        return replace(
+            self, rounds=(*self.rounds, judged.verdicts), usage=self.usage + judged.usage
+        )
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return (verdict for verdicts in self.rounds for verdict in verdicts)
+
+    def __len__(self) -> int:
+        return sum(len(verdicts) for verdicts in self.rounds)
+
+    def count(self, relevance: Relevance | None) -> int:
+        """How many papers got this verdict; None counts those without a usable one."""
+        return sum(verdict.relevance == relevance for verdict in self)
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is any usable verdict."""
+        return any(verdict.relevance for verdict in self)
+
+    @property
+    def fruitless(self) -> bool:
+        """Whether the judge gave no usable verdict in the last two rounds: it never will."""
+        last = self.rounds[-2:]
+        return len(last) == 2 and not any(v.relevance for verdicts in last for v in verdicts)
+
+    def coverage(self, scope: Scope, stopped: Stopped) -> Coverage:
+        """The counts to be told with the answer."""
+        return Coverage(
+            corpus=scope.corpus,
+            candidates=scope.candidates,
+            filter=scope.filter,
+            read=len(self),
+            relevant=self.count(Relevance.YES),
+            partly=self.count(Relevance.PARTLY),
+            unjudged=self.count(None),
+            rounds=len(self.rounds),
+            stopped=stopped,
+        )
+
+    def allowance(self, limits: Limits) -> int | None:
+        """How many papers may still be read; None: no limit, 0: stop."""
+        if limits.quick and self.rounds:
+            return 0
+        if limits.tokens is not None and self._next_total() > limits.tokens:
+            return 0
+        return None if limits.papers is None else max(0, limits.papers - len(self))
+
+    def _next_total(self) -> int:
+        """The tokens spent if another round and the answer each cost as much as a round did."""
+        rounds = max(1, len(self.rounds))
+        spent = self.usage.total_tokens
+        return spent + 2 * spent // rounds

@@ -1,0 +1,115 @@
+"""What a question comes back with: the answer, its papers and their evidence, and what was read."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from qa.retrieval.relevance import Relevance
+
+
+class Outcome(StrEnum):
+    """What came of a question."""
+
+    ANSWERED = "answered"
+    NOT_IN_CORPUS = "not_in_corpus"  # papers were read or scored, and none answers
+    NOTHING_RETRIEVED = "nothing_retrieved"  # no paper was even a candidate
+
+
+class Stopped(StrEnum):
+    """Why the reading ended."""
+
+    DRY = "dry"  # reading further turned up nothing
+    EXHAUSTED = "exhausted"  # every paper was read
+    LIMIT = "limit"  # --limit, --quick or --max-tokens-total
+    FAILED = "failed"  # the chat model gave up; what was read until then counts
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence of an abstract: `abstract[start:end] == text`."""
+
+    sentence: int  # from 1
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPaper:
+    """A paper of the answer under its number."""
+
+    n: int  # what [n] in the answer means
+    id: str
+    title: str
+    relevance: Relevance
+    score: float  # 0 to 1, of the ranking
+    cited: bool
+    evidence: tuple[Evidence, ...]
+    source: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the corpus the answer rests on."""
+
+    corpus: int
+    candidates: int
+    filter: str | None = None
+    read: int = 0
+    relevant: int = 0
+    partly: int = 0
+    unjudged: int = 0
+    rounds: int = 0
+    stopped: Stopped = Stopped.DRY
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something about the answer that the reader should know, by kind and in words."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the chat model was asked for; `cost_usd` is None where the price is not known."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
+    estimated: bool = False  # the server did not count; tokens are characters / 4
+    by_kind: dict[str, dict[str, int]] = field(default_factory=dict)  # judge, write
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens sent and received."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Wall-clock time by stage."""
+
+    rank: float = 0.0
+    judge: float = 0.0
+    write: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole result of one question; `qa.render` prints it, `--json` shows every field."""
+
+    question: str
+    outcome: Outcome
+    model: str | None  # None: put together from scores, without a chat model
+    embedding: str
+    answer: str
+    papers: tuple[ListedPaper, ...]
+    coverage: Coverage
+    nearest: tuple[ListedPaper, ...] = ()  # what came closest, where nothing answers
+    warnings: tuple[Warned, ...] = ()
+    usage: Spent = field(default_factory=Spent)
+    seconds: Seconds = field(default_factory=Seconds)

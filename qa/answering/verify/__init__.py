@@ -1,0 +1,1 @@
+"""The check of an answer against the papers it cites; pure functions from texts to findings."""

@@ -1,0 +1,177 @@
+"""The claims of an answer: its sentences, list items and table rows, each with what it cites."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from qa.answering.citations import Citation, find_citations
+from qa.corpus.sentences import split_sentences
+
+_FENCE = re.compile(r"\s*(?:```|~~~)")
+_RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}\Z")
+_HEADING = re.compile(r"\s*#{1,6}\s+")
+_QUOTE = re.compile(r"\s*>\s?")
+_ITEM = re.compile(
+    r"(?P<indent>\s*)(?:[-*+•‣◦]|(?:\*\*|__)?\(?(?:\d{1,3}|[a-z])[.)](?:\*\*|__)?)\s+"
+    r"(?:\[[ xX]\]\s+)?"
+)
+_ROW = re.compile(r"\s*\|.*\|\s*\Z")
+_RULED = re.compile(r"(?=.*-.*\||.*\|.*-)[\s|:\-]+\Z")
+_STOP = re.compile(r"[.!?。！？…:;][\"'”’»)*_\s]*\Z")  # noqa: RUF001
+_BOLD_LINE = re.compile(r"\s*(?:\*\*|__)?[^*]+(?:\*\*|__)\s*:?\s*\Z")
+
+
+class Form(Enum):
+    """What a claim is in the layout of the answer."""
+
+    SENTENCE = "sentence"
+    ROW = "row"
+    HEADING = "heading"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence, row or heading with the marker behind it: `answer[start:end] == text`."""
+
+    text: str
+    start: int
+    end: int
+    form: Form
+    cites: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A paragraph, item, row or heading: where its text stands, without bullet or number."""
+
+    start: int
+    end: int
+    form: Form
+    indent: int | None = None  # of an item; None: not an item
+
+
+def find_claims(answer: str) -> tuple[Claim, ...]:
+    """Return the claims of an answer in order; a marker after a full stop belongs before it."""
+    citations = find_citations(answer)
+    masked = _without_markers(answer, citations)
+    blocks = tuple(_blocks(answer))
+    return tuple(
+        claim
+        for block, following in zip(blocks, [*blocks, None][1:], strict=True)
+        for claim in _claims(answer, masked, _as_shown(answer, block, following), citations)
+    )
+
+
+def _blocks(answer: str) -> Iterator[_Block]:
+    lines = list(_lines(answer))
+    current: _Block | None = None
+    was_quoted = False
+    for index, (start, end, quoted) in enumerate(lines):
+        line = answer[start:end]
+        block = _opens(line, start, end)
+        empty = not line.strip() or _FENCE.match(line) or _RULE.match(line)
+        if current is not None and (block is not None or empty or quoted != was_quoted):
+            yield current
+            current = None
+        was_quoted = quoted
+        if block is not None and block.form is not Form.SENTENCE:
+            yield _as_row(answer, block, lines[index + 1 : index + 2])
+        elif current is not None:
+            current = _Block(current.start, end, current.form, current.indent)
+        elif not empty:
+            current = block or _Block(start, end, Form.SENTENCE)
+    if current is not None:
+        yield current
+
+
+def _lines(answer: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield where each line starts, past the sign of a quotation, and ends, and if it has one."""
+    start = 0
+    for line in answer.split("\n"):
+        quote = _QUOTE.match(line)
+        yield start + (quote.end() if quote else 0), start + len(line), quote is not None
+        start += len(line) + 1
+
+
+def _opens(line: str, start: int, end: int) -> _Block | None:
+    if match := _HEADING.match(line):
+        return _Block(start + match.end(), end, Form.HEADING)
+    if _ROW.match(line):
+        return _Block(start, end, Form.ROW)
+    if (match := _ITEM.match(line)) and not _RULE.match(line):
+        return _Block(start + match.end(), end, Form.SENTENCE, len(match["indent"]))
+    return None
+
+
+def _as_row(answer: str, block: _Block, following: Sequence[tuple[int, int, bool]]) -> _Block:
+    """Make the head of a table, and the line under it, headings."""
+    ruled = [_RULED.match(answer[start:end]) and end > start for start, end, _ in following]
+    head = block.form is Form.ROW and (any(ruled) or _RULED.match(answer[block.start : block.end]))
+    return _Block(block.start, block.end, Form.HEADING) if head else block
+
+
+def _as_shown(answer: str, block: _Block, following: _Block | None) -> _Block:
+    """Make a line that only names what comes below it a heading."""
+    text = answer[block.start : block.end].strip()
+    if block.form is not Form.SENTENCE or find_citations(text):
+        return block
+    bold = _BOLD_LINE.match(text) and not _STOP.search(text.rstrip("*_ :"))
+    label = following is not None and not _STOP.search(text) and len(text.split()) <= 8
+    opens = block.indent is None or (
+        following is not None and following.indent is not None and following.indent > block.indent
+    )
+    labels = bold or (label and opens and not re.search(r"\d", text))
+    return _Block(block.start, block.end, Form.HEADING) if labels else block
+
+
+def _without_markers(answer: str, citations: Sequence[Citation]) -> str:
+    """Return the answer with markers overwritten, so that they do not disturb its stops.
+
+    After a stop they become space, elsewhere a word that ends a sentence like any other.
+    """
+    text = answer
+    for citation in citations:
+        before = text[: citation.start].rstrip(" ")
+        letter = " " if _STOP.search(before[-12:]) else "w"
+        start = citation.start if letter == " " else len(before)
+        keep = start + 1 if start < citation.start else start
+        filler = letter * (citation.end - keep)
+        text = text[:keep] + filler + text[citation.end :]
+    return text
+
+
+def _claims(
+    answer: str, masked: str, block: _Block, citations: Sequence[Citation]
+) -> Iterator[Claim]:
+    inside = [c for c in citations if block.start <= c.start < block.end]
+    spans = _spans(masked, block)
+    if not spans:
+        spans = [(block.start, block.end)] if inside else []
+    owners = [_owner(masked, spans, citation) for citation in inside]
+    for index, span in enumerate(spans):
+        own = [c for c, owner in zip(inside, owners, strict=True) if owner == index]
+        start, end = min([span[0], *(c.start for c in own)]), max([span[1], *(c.end for c in own)])
+        cites = frozenset[int]().union(*(c.numbers for c in own))
+        yield Claim(answer[start:end], start, end, block.form, cites)
+
+
+def _spans(masked: str, block: _Block) -> list[tuple[int, int]]:
+    text = masked[block.start : block.end]
+    if block.form is not Form.SENTENCE:
+        stripped = text.strip()
+        start = block.start + text.find(stripped)
+        return [(start, start + len(stripped))] if stripped else []
+    sentences = split_sentences(text, longest=len(text) + 1)
+    return [(block.start + s.start, block.start + s.end) for s in sentences]
+
+
+def _owner(masked: str, spans: Sequence[tuple[int, int]], citation: Citation) -> int:
+    """Return which sentence a marker belongs to: the one before it, if it stands between two."""
+    for index, (start, end) in enumerate(spans):
+        if citation.start < start:
+            subject = masked[start].islower()  # "[2] shows that …"
+            return index if index == 0 or subject else index - 1
+        if citation.start < end:
+            return index
+    return len(spans) - 1

@@ -1,0 +1,1 @@
+"""Files to papers: what people keep papers in, read as one stream of records."""

@@ -1,0 +1,231 @@
+"""Building: a corpus made a new generation of its store, out of what is already known."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from qa.corpus.chunks import CHUNKER_VERSION
+from qa.corpus.papers import Skipped
+from qa.corpus.readers.corpus import Corpus
+from qa.errors import CorpusError, StoreDamaged, StoreMismatch, StoreMissing
+from qa.index.cache import EmbeddingCache
+from qa.index.changes import Changes
+from qa.index.corpus_state import CorpusState, reader_fingerprint
+from qa.index.draft import Draft, Means
+from qa.index.embedding.embedder import Embedder
+from qa.index.faults import advising, writing
+from qa.index.generation import Generation
+from qa.index.layout import Layout, remove_tree
+from qa.index.lease import offer_lease, withdraw_lease
+from qa.index.lock import Holder, writer_lock
+from qa.index.manifest import Manifest
+from qa.index.merging import Merged, Reading
+from qa.index.server import ChromaServer
+from qa.index.server_collections import remove_old_collections
+from qa.index.skipped import SkippedEntries
+from qa.index.verify import verify
+from qa.progress import Listener, nobody
+
+_PATCH_SHARE = 0.2  # of the vectors: above it, indexing from nothing is as fast and tidier
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a rebuild found and did; new + changed + unchanged == papers."""
+
+    generation: str
+    new: int
+    changed: int
+    removed: int
+    unchanged: int
+    skipped: tuple[Skipped, ...]  # empty when the corpus did not have to be read
+    notes: tuple[str, ...]  # what had to be guessed about a file
+    embedded: int  # chunks that were not in the cache
+    papers: int
+    chunks: int
+    sentences: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One rebuild."""
+
+    corpus: Corpus
+    means: Means
+    began: float
+
+    def report(
+        self, manifest: Manifest, changes: Changes, found: Reading, *, embedded: int
+    ) -> BuildReport:
+        return BuildReport(
+            generation=manifest.generation,
+            new=len(changes.new),
+            changed=len(changes.changed),
+            removed=len(changes.removed),
+            unchanged=changes.unchanged,
+            skipped=tuple(found.skipped),
+            notes=tuple(found.notes),
+            embedded=embedded,
+            papers=manifest.papers,
+            chunks=manifest.chunks,
+            sentences=manifest.sentences,
+            seconds=time.perf_counter() - self.began,
+        )
+
+
+def build(  # noqa: PLR0913 (each is a setting of its own)
+    store: Path,
+    corpus: Corpus,
+    embedder: Embedder,
+    *,
+    server: ChromaServer | None = None,
+    force: bool = False,
+    wait: float | None = None,
+    waiting: Callable[[Holder | None], None] | None = None,
+    progress: Listener = nobody,
+) -> BuildReport:
+    """Bring a corpus's store up to date and say what was done.
+
+    Only text whose vectors are not in the cache is embedded. The generation before stays live
+    until the new one is verified; `force` takes nothing over from it. With a `server` the vectors
+    go there. `wait` and `waiting`: see `writer_lock`. Raises StoreLocked, StoreError, CorpusError,
+    EmbeddingError.
+    """
+    began = time.perf_counter()
+    layout = Layout.of(store, corpus.path)
+    if server is not None:
+        server.check()  # before hours of embedding
+    advice = advising(corpus.path)
+    with advice, writing(layout.folder), writer_lock(layout, wait=wait, waiting=waiting):
+        _remove_unused(layout)
+        with closing(EmbeddingCache(layout.cache)) as cache:
+            job = _Job(corpus, Means(layout, embedder, cache, server, progress), began)
+            with _base(job, force=force) as base:
+                report = _unchanged(job, base) or _make(job, base)
+        _remove_unused(layout)
+        return report
+
+
+@contextmanager
+def _base(job: _Job, *, force: bool) -> Iterator[Generation | None]:
+    """Give the live generation if it is whole and made as one would be made now."""
+    base = None if force else _whole(job)
+    if base is None:
+        yield None
+        return
+    with base:
+        yield base if base.manifest.chunker == CHUNKER_VERSION else None
+
+
+def _whole(job: _Job) -> Generation | None:
+    """Open the live generation, unless anything is wrong with it: all comes from the cache then."""
+    means = job.means
+    try:
+        generation = Generation.open(
+            means.layout.folder.parent,
+            job.corpus.path,
+            fingerprint=means.embedder.fingerprint,
+            server=means.server,
+        )
+    except (StoreMissing, StoreMismatch, StoreDamaged):
+        return None
+    try:
+        verify(generation)
+    except StoreDamaged:
+        generation.close()
+        return None
+    return generation
+
+
+def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
+    """Report on the base if the corpus's files and what reads them are those it was made from."""
+    if base is None or base.manifest.reader != reader_fingerprint(job.corpus):
+        return None
+    state = CorpusState.of(job.corpus)
+    if state.digest != base.manifest.corpus_digest:
+        return None
+    state.write(base.folder)
+    nothing = Changes((), (), (), base.manifest.papers)
+    return job.report(base.manifest, nothing, Reading(), embedded=0)
+
+
+def _make(job: _Job, base: Generation | None) -> BuildReport:
+    """Make a new generation and let it go live; nothing stays of one that fails."""
+    means = job.means
+    name = f"g-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
+    folder = means.layout.generation(name)
+    folder.mkdir()
+    try:
+        with closing(Merged(folder / "merged.sqlite")) as merged:
+            report, keys = _fill(job, base, folder, merged)
+    except BaseException:
+        if _live(means.layout) != name:  # an interruption may come right after going live
+            remove_tree(folder)
+        raise
+    means.cache.settle(keys)
+    if means.server is not None:
+        remove_old_collections(means.layout, means.server)
+    return report
+
+
+def _fill(
+    job: _Job, base: Generation | None, folder: Path, merged: Merged
+) -> tuple[BuildReport, list[bytes]]:
+    state = CorpusState.of(job.corpus)
+    found = merged.read(job.corpus, job.means.listener)
+    after = merged.digests()
+    if not after:
+        raise CorpusError(_no_papers(job.corpus, found.skipped))
+    changes = Changes.between(base.digests() if base else {}, after)
+    with closing(Draft(folder, job.means, _patchable(job, base, changes))) as draft:
+        embedded = draft.take(merged, changes)
+        merged.close()
+        manifest = draft.finish(job.corpus, state, SkippedEntries.of(found.skipped))
+    keys = _go_live(job.means, folder)
+    return job.report(manifest, changes, found, embedded=embedded), keys
+
+
+def _no_papers(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
+    why = f" {SkippedEntries.of(skipped).line}" if skipped else ""
+    return f"No paper was found in {corpus.path}.{why} Name another file or folder."
+
+
+def _patchable(job: _Job, base: Generation | None, changes: Changes) -> Generation | None:
+    """Return the base if copying it and changing a little beats indexing everything again."""
+    if base is None or job.means.server is not None:
+        return None
+    chunks = changes.operations * base.manifest.chunks / base.manifest.papers
+    few = chunks + base.manifest.patched <= _PATCH_SHARE * base.manifest.chunks
+    return base if few else None
+
+
+def _go_live(means: Means, folder: Path) -> list[bytes]:
+    """Verify a finished generation and publish it; returns the cache keys that it uses."""
+    offer_lease(folder)
+    fingerprint = means.embedder.fingerprint
+    with Generation.at(folder, fingerprint=fingerprint, server=means.server) as fresh:
+        verify(fresh)
+        keys = fresh.cache_keys()
+    means.layout.publish(folder.name)
+    return keys
+
+
+def _remove_unused(layout: Layout) -> None:
+    """Remove generations that are neither live nor read: older ones, and those never finished."""
+    live = _live(layout)
+    for name in layout.generations():
+        folder = layout.generation(name)
+        if name != live and withdraw_lease(folder):
+            remove_tree(folder)
+
+
+def _live(layout: Layout) -> str | None:
+    try:
+        return layout.live()
+    except StoreDamaged:
+        return None

@@ -1,0 +1,267 @@
+"""A generation opened for asking: nearest vectors, keywords, papers."""
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa.corpus.filters import Filters
+from qa.corpus.papers import Paper
+from qa.corpus.readers.corpus import Corpus
+from qa.errors import StoreDamaged, StoreMissing
+from qa.index.corpus_state import CorpusState
+from qa.index.faults import MEND, advising, reading
+from qa.index.keywords import Keywords
+from qa.index.layout import Layout
+from qa.index.lease import Lease
+from qa.index.manifest import Manifest
+from qa.index.papers_db import PapersReader
+from qa.index.selection import Selection, select
+from qa.index.server import ChromaServer
+from qa.index.vectors import Vectors, open_collection, open_folder
+from qa.index.word_bits import Bits
+
+FloatArray = NDArray[np.float32]
+Only = Selection | Collection[str]  # the papers to choose from, or their ids
+_ATTEMPTS = 20  # to open: each one lost means that a rebuild was published in that moment
+
+
+class Generation:
+    """One finished state of a store; a rebuild neither changes it nor takes it away."""
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, papers: PapersReader, vectors: Vectors
+    ) -> None:
+        """Take what `open` has opened."""
+        self.folder = folder
+        self.manifest = manifest
+        self._papers = papers
+        self._vectors = vectors
+        self._lock = threading.Lock()  # SQLite's connection serves one thread at a time
+        self._closing = ExitStack()
+        with reading(folder / "papers.sqlite"):
+            self._keywords = Keywords(papers.db)
+            self._strays, self._stray_vectors = papers.strays()
+            self._mean_vector = papers.mean_vector()
+            self.paper_count = papers.count()
+
+    @classmethod
+    def open(
+        cls, store: Path, corpus: Path, *, fingerprint: str, server: ChromaServer | None = None
+    ) -> "Generation":
+        """Return the live generation of a corpus.
+
+        Raises StoreMissing, StoreMismatch (another embedding model than `fingerprint`, another
+        format, vectors elsewhere than on `server`), StoreDamaged, StoreError.
+        """
+        with advising(corpus):
+            return cls._live(Layout.of(store, corpus), corpus, fingerprint, server)
+
+    @classmethod
+    def _live(
+        cls, layout: Layout, corpus: Path, fingerprint: str, server: ChromaServer | None
+    ) -> "Generation":
+        for attempt in range(_ATTEMPTS):
+            with reading(layout.folder):
+                name = layout.live()
+            if name is None:
+                raise StoreMissing(f"There is no store for {corpus} yet. Make it with: qa rebuild")
+            try:
+                lease = Lease(layout.generation(name))
+            except FileNotFoundError as exc:
+                if attempt == _ATTEMPTS - 1 or layout.live() == name:
+                    missing = layout.generation(name)
+                    raise StoreDamaged(f"{missing} is missing or cut off. {MEND}") from exc
+                continue
+            return cls._opened(layout.generation(name), lease, fingerprint, server)
+        raise AssertionError  # the last attempt raises
+
+    @classmethod
+    def at(
+        cls, folder: Path, *, fingerprint: str, server: ChromaServer | None = None
+    ) -> "Generation":
+        """Return the generation in a folder, live or not; raises as `open` does."""
+        return cls._opened(folder, Lease(folder), fingerprint, server)
+
+    @classmethod
+    def _opened(
+        cls, folder: Path, lease: Lease, fingerprint: str, server: ChromaServer | None
+    ) -> "Generation":
+        with ExitStack() as opened:
+            opened.callback(lease.close)
+            with reading(folder / "manifest.json"):
+                manifest = Manifest.read(folder)
+            manifest.check(fingerprint=fingerprint, on_server=server is not None)
+            with reading(folder / "papers.sqlite"):
+                papers = PapersReader(folder / "papers.sqlite")
+                opened.callback(papers.close)
+            vectors = _vectors(folder, manifest, server)
+            opened.callback(vectors.close)
+            generation = cls(folder, manifest, papers, vectors)
+            generation._check_counts()
+            generation._closing = opened.pop_all()
+            return generation
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Whoever reads papers is alone in it, and hears of faults how they are mended."""
+        with self._lock, advising(Path(self.manifest.corpus)), reading(self.folder):
+            yield
+
+    def _check_counts(self) -> None:
+        papers, vectors = self.paper_count, self._vectors.count()
+        if (papers, vectors) != (self.manifest.papers, self.manifest.chunks):
+            raise StoreDamaged(
+                f"The store in {self.folder} should hold {self.manifest.papers} papers and "
+                f"{self.manifest.chunks} vectors, but holds {papers} and {vectors}. {MEND}"
+            )
+        if len(self.ids()) != papers:
+            raise StoreDamaged(f"The papers in {self.folder} are garbled. {MEND}")
+
+    def nearest(
+        self, vector: FloatArray, k: int, *, only: Only | None = None
+    ) -> list[tuple[str, float]]:
+        """Return the k papers whose best chunk is nearest, with its cosine, best first."""
+        total = self.paper_count if only is None else len(only)
+        k = min(k, total)
+        if k < 1:
+            return []
+        among = None if only is None else self._chunks_of(only)
+        chunks = self.manifest.chunks if among is None else len(among)
+        most = min(chunks, self._vectors.most or chunks)
+        asked = min(most, k + k * (chunks - total) // total + 10)
+        while True:
+            with advising(Path(self.manifest.corpus)):
+                hits = zip(*self._vectors.query(vector, asked, only=among), strict=True)
+            cosines = [(chunk, 1.0 - distance) for chunk, distance in hits]
+            cosines += self._stray_cosines(vector, among)
+            best: dict[str, float] = {}
+            for chunk, cosine in sorted(cosines, key=_by_cosine):
+                best.setdefault(chunk.rpartition(":")[0], cosine)
+            if len(best) >= k or asked >= most:
+                return list(best.items())[:k]
+            asked = min(most, 2 * asked)
+
+    def _stray_cosines(
+        self, vector: FloatArray, among: Collection[str] | None
+    ) -> list[tuple[str, float]]:
+        if not self._strays:
+            return []
+        cosines = self._stray_vectors @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        allowed = set(self._strays).intersection(self._strays if among is None else among)
+        pairs = zip(self._strays, cosines.tolist(), strict=True)
+        return [(chunk, cosine) for chunk, cosine in pairs if chunk in allowed]
+
+    def select(self, filters: Filters) -> Selection:
+        """Return the papers that pass the filters, to be given as `only`."""
+        with self._reading():
+            return select(self._papers.db, filters, Path(self.manifest.corpus).name)
+
+    def _chunks_of(self, only: Only) -> Sequence[str]:
+        if isinstance(only, Selection):
+            return only.chunks
+        with self._reading():
+            return self._papers.chunk_ids(only)
+
+    def keyword(
+        self, terms: Mapping[str, float], k: int, *, only: Only | None = None
+    ) -> list[tuple[str, float]]:
+        """Return the k papers with the highest sum of weight x BM25 over the terms, best first.
+
+        Papers with none of the terms are never among them.
+        """
+        with self._reading():
+            rows = self._rows_of(only)
+            best = self._keywords.best(terms, k, only=rows)
+            ids = self._papers.ids([row for row, _ in best])
+        return [(paper_id, score) for paper_id, (_, score) in zip(ids, best, strict=True)]
+
+    def _rows_of(self, only: Only | None) -> Sequence[int] | None:
+        if only is None:
+            return None
+        if isinstance(only, Selection):
+            return only.rows
+        return self._papers.numbers(only)
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
+        """Return (1 + sentences, dimension) per paper: row 0 the abstract, row i a sentence."""
+        with self._reading():
+            return self._papers.vectors(ids)
+
+    def words(self, ids: Sequence[str]) -> dict[str, Bits]:
+        """Return (words, dimension / 8) per paper: the signs of its words' vectors, as bits.
+
+        There are none if the embedding model does not see words within their text.
+        """
+        with self._reading():
+            return self._papers.words(ids, dimension=self.manifest.dimension)
+
+    def mean_vector(self) -> FloatArray:
+        """Return the mean of the papers' vectors (d,), of an even sample where there are many."""
+        return self._mean_vector
+
+    def papers(self, ids: Sequence[str]) -> list[Paper]:
+        """Return papers in the order of ids; unknown ids are left out."""
+        with self._reading():
+            return self._papers.papers(ids)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all papers, in a fixed order."""
+        with self._reading():
+            return self._papers.all_ids()
+
+    def digests(self) -> dict[str, bytes]:
+        """Return the digest of every paper, by id."""
+        with self._reading():
+            return self._papers.digests()
+
+    def vector_count(self) -> int:
+        """Return how many vectors Chroma can be asked for."""
+        return self._vectors.count()
+
+    def corpus_changed(self, corpus: Corpus) -> bool:
+        """Tell whether a corpus is another than was built from; looks only into touched files."""
+        known = CorpusState.read(self.folder)
+        with reading(corpus.path):
+            return CorpusState.of(corpus, known).digest != self.manifest.corpus_digest
+
+    def cache_keys(self) -> list[bytes]:
+        """Return the keys in the embedding cache of all that this generation uses."""
+        with self._reading():
+            return list(self._papers.cache_keys())
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many papers have a word, in any form that shares its stem."""
+        with self._reading():
+            return self._keywords.document_frequency(term)
+
+    def term_counts(self, ids: Sequence[str]) -> list[dict[str, int]]:
+        """Return for each paper how often it has each word, title words double; see count_terms."""
+        texts = [(paper.title, paper.abstract) for paper in self.papers(ids)]
+        with self._lock:
+            return self._keywords.counts(texts)
+
+    def close(self) -> None:
+        """Close all files and give the lease back."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _by_cosine(hit: tuple[str, float]) -> tuple[float, str]:
+    return -hit[1], hit[0]
+
+
+def _vectors(folder: Path, manifest: Manifest, server: ChromaServer | None) -> Vectors:
+    if server is not None and manifest.collection is not None:
+        return open_collection(server, manifest.collection)
+    reachable = manifest.chunks - manifest.strays
+    return open_folder(folder / "chroma", dimension=manifest.dimension, reachable=reachable)

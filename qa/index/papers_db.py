@@ -1,0 +1,326 @@
+"""The papers of a generation with their sentences' places and vectors, in one SQLite file."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qa.corpus.papers import Paper
+from qa.corpus.sentences import Sentence
+from qa.index import summary
+from qa.index.cache import STORED
+from qa.index.word_bits import Bits, as_bits
+
+FloatArray = NDArray[np.float32]
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE papers (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest BLOB NOT NULL,
+  title TEXT NOT NULL, abstract TEXT NOT NULL, sources TEXT NOT NULL, authors TEXT NOT NULL,
+  year INTEGER, venue TEXT, doi TEXT, arxiv_id TEXT, url TEXT, keywords TEXT NOT NULL);
+CREATE TABLE chunks (
+  id TEXT PRIMARY KEY, n INTEGER NOT NULL, number INTEGER NOT NULL,
+  start INTEGER NOT NULL, "end" INTEGER NOT NULL, key BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX chunks_by_paper ON chunks (n);
+CREATE TABLE sentences (n INTEGER PRIMARY KEY, spans BLOB NOT NULL, vectors BLOB NOT NULL);
+CREATE TABLE words (n INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
+CREATE TABLE strays (id TEXT PRIMARY KEY, vector BLOB NOT NULL);
+CREATE VIRTUAL TABLE keywords USING fts5(
+  title, abstract, content='papers', content_rowid='n', tokenize='porter unicode61');
+"""
+_LISTS = ("sources", "authors", "keywords")
+_FIELDS = (
+    "id", "title", "abstract", "sources", "authors", "year", "venue", "doi", "arxiv_id", "url",
+    "keywords",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """All that is stored of one paper."""
+
+    paper: Paper
+    digest: bytes
+    chunks: tuple[tuple[str, int, int, int, bytes], ...]  # id, number, start, end, cache key
+    vectors: NDArray[np.float16]  # row 0 the whole abstract, row i the i-th sentence
+    words: Bits  # a row for each word of a chunk
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A chunk as far as Chroma is concerned."""
+
+    id: str
+    paper_id: str
+    year: int | None
+    key: bytes  # of its vectors in the cache
+
+    @property
+    def metadata(self) -> dict[str, str | int]:
+        """What is stored beside its vector; Chroma takes no None."""
+        known: dict[str, str | int] = {"paper": self.paper_id}
+        return known if self.year is None else known | {"year": self.year}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much a papers file holds."""
+
+    papers: int
+    chunks: int
+    sentences: int
+    strays: int
+
+
+def paper_digest(paper: Paper) -> bytes:
+    """Return a digest of everything about a paper."""
+    fields = [getattr(paper, name) for name in _FIELDS]
+    return hashlib.sha256(json.dumps(fields).encode()).digest()[:16]
+
+
+def values(paper: Paper) -> list[object]:
+    """Return a paper's fields as SQLite keeps them, in the order of its columns."""
+    return [
+        json.dumps(getattr(paper, name)) if name in _LISTS else getattr(paper, name)
+        for name in _FIELDS
+    ]
+
+
+def paper_of(row: Sequence[object]) -> Paper:
+    """Return the paper whose `values` a row holds."""
+    fields = dict(zip(_FIELDS, row, strict=True))
+    lists = {name: tuple(json.loads(str(fields[name]))) for name in _LISTS}
+    return Paper(**(fields | lists))  # type: ignore[arg-type]
+
+
+_SPAN = 8  # bytes: two integers of 4
+_REMEMBERED = 2000  # papers whose vectors stay in memory: 30 MB
+COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
+
+
+class PapersWriter:
+    """Adds papers to and removes them from a file that nobody reads yet."""
+
+    def __init__(self, path: Path) -> None:
+        fresh = not path.exists()
+        # Threads take turns in writing.
+        self.db = sqlite3.connect(path, check_same_thread=False)
+        # No journal: a generation that is not finished is thrown away whole.
+        self.db.execute("PRAGMA journal_mode=OFF")
+        self.db.execute("PRAGMA synchronous=OFF")
+        if fresh:
+            self.db.executescript(_SCHEMA + summary.SCHEMA)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add papers that are not here yet."""
+        marks = ", ".join("?" * (len(_FIELDS) + 1))
+        with self.db:
+            for row in rows:
+                n = self.db.execute(
+                    f"INSERT INTO papers (digest, {COLUMNS}) VALUES ({marks})",
+                    [row.digest, *values(row.paper)],
+                ).lastrowid
+                self._add_parts(n, row)
+
+    def _add_parts(self, n: int | None, row: Row) -> None:
+        paper = row.paper
+        self.db.execute(
+            "INSERT INTO keywords (rowid, title, abstract) VALUES (?, ?, ?)",
+            (n, paper.title, paper.abstract),
+        )
+        self.db.executemany(
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
+            [(chunk[0], n, *chunk[1:]) for chunk in row.chunks],
+        )
+        spans = np.array([(s.start, s.end) for s in paper.sentences], "<i4")
+        vectors = row.vectors.astype(STORED, copy=False)
+        self.db.execute(
+            "INSERT INTO sentences VALUES (?, ?, ?)", (n, spans.tobytes(), vectors.tobytes())
+        )
+        self.db.execute("INSERT INTO words VALUES (?, ?)", (n, row.words.tobytes()))
+
+    def remove(self, ids: Iterable[str]) -> list[str]:
+        """Remove papers; returns the ids of the chunks that they had."""
+        gone: list[str] = []
+        with self.db:
+            for paper_id in ids:
+                found = "SELECT n, title, abstract FROM papers WHERE id = ?"
+                n, title, abstract = self.db.execute(found, (paper_id,)).fetchone()
+                chunks = self.db.execute("SELECT id FROM chunks WHERE n = ?", (n,))
+                gone.extend(chunk for (chunk,) in chunks)
+                # FTS5 keeps no copy of the text, so it must be told what to forget.
+                self.db.execute(
+                    "INSERT INTO keywords (keywords, rowid, title, abstract) "
+                    "VALUES ('delete', ?, ?, ?)",
+                    (n, title, abstract),
+                )
+                for table in ("papers", "chunks", "sentences", "words"):
+                    self.db.execute(f"DELETE FROM {table} WHERE n = ?", (n,))
+        return gone
+
+    def chunks(self) -> Iterator[ChunkRow]:
+        """Yield every chunk, in the papers' order."""
+        query = (
+            "SELECT chunks.id, papers.id, papers.year, chunks.key "
+            "FROM chunks JOIN papers USING (n) ORDER BY n, number"
+        )
+        return (ChunkRow(*row) for row in self.db.execute(query))
+
+    def set_strays(self, vectors: Mapping[str, NDArray[np.float16]]) -> None:
+        """Keep the vectors of those chunks that Chroma's index does not lead to."""
+        with self.db:
+            self.db.execute("DELETE FROM strays")
+            self.db.executemany(
+                "INSERT INTO strays VALUES (?, ?)",
+                [(chunk, vector.astype(STORED).tobytes()) for chunk, vector in vectors.items()],
+            )
+
+    def counts(self) -> Counts:
+        """Return how much there is."""
+        bytes_of_spans = "SELECT coalesce(sum(length(spans)), 0) FROM sentences"
+        return Counts(
+            papers=self._number("SELECT count(*) FROM papers"),
+            chunks=self._number("SELECT count(*) FROM chunks"),
+            sentences=self._number(bytes_of_spans) // _SPAN,
+            strays=self._number("SELECT count(*) FROM strays"),
+        )
+
+    def _number(self, query: str) -> int:
+        (number,) = self.db.execute(query).fetchone()
+        return int(number)
+
+    def finish(self) -> None:
+        """Tidy the keyword index, sum all up, and close the file."""
+        with self.db:
+            self.db.execute("INSERT INTO keywords (keywords) VALUES ('optimize')")
+        summary.summarise(self.db)
+        self.db.close()
+
+    def close(self) -> None:
+        """Close the file as it is."""
+        self.db.close()
+
+
+class PapersReader:
+    """Papers, sentence vectors and counts out of a finished file, which never changes."""
+
+    def __init__(self, path: Path) -> None:
+        # "immutable": no locks and no journal, so that a read-only disk will do.
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        self.db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._vectors: dict[str, FloatArray] = {}
+
+    def count(self) -> int:
+        """Return how many papers there are."""
+        (count,) = self.db.execute("SELECT count(*) FROM papers").fetchone()
+        return int(count)
+
+    def digests(self) -> dict[str, bytes]:
+        """Return the digest of every paper here, by id."""
+        return dict(self.db.execute("SELECT id, digest FROM papers"))
+
+    def papers(self, ids: Sequence[str]) -> list[Paper]:
+        """Return papers with their sentences, in the order of ids; unknown ids are left out."""
+        found = {}
+        columns = f"{COLUMNS}, spans"
+        for row in self._of(ids, f"SELECT {columns} FROM papers JOIN sentences USING (n)"):
+            paper = paper_of(row[:-1])
+            # The sentences as they were cut when their vectors were made.
+            vars(paper)["sentences"] = _sentences(paper.abstract, row[-1])
+            found[paper.id] = paper
+        return [found[paper_id] for paper_id in ids if paper_id in found]
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
+        """Return each paper's vectors: row 0 the whole abstract, row i its i-th sentence."""
+        fresh = [paper_id for paper_id in ids if paper_id not in self._vectors]
+        if len(self._vectors) + len(fresh) > _REMEMBERED:
+            self._vectors.clear()
+            fresh = list(ids)
+        # The rounds of a question have most of their candidates in common.
+        self._vectors.update(self._fetched(fresh))
+        return {paper_id: self._vectors[paper_id] for paper_id in ids if paper_id in self._vectors}
+
+    def _fetched(self, ids: Sequence[str]) -> Iterator[tuple[str, FloatArray]]:
+        columns = f"id, length(spans) / {_SPAN} + 1, vectors"
+        for paper_id, rows, data in self._of(
+            ids, f"SELECT {columns} FROM papers JOIN sentences USING (n)"
+        ):
+            vectors = np.frombuffer(data, STORED).reshape(rows, -1).astype(np.float32)
+            vectors.flags.writeable = False
+            yield paper_id, vectors
+
+    def words(self, ids: Sequence[str], *, dimension: int) -> dict[str, Bits]:
+        """Return the signs of the vectors of each paper's words, as bits."""
+        query = "SELECT id, vectors FROM papers JOIN words USING (n)"
+        return {paper_id: as_bits(data, dimension) for paper_id, data in self._of(ids, query)}
+
+    def mean_vector(self) -> FloatArray:
+        """Return the mean of the papers' vectors (d,)."""
+        return summary.mean_vector(self.db)
+
+    def ids(self, numbers: Sequence[int]) -> list[str]:
+        """Return the ids of papers given by their row numbers, in that order."""
+        found: dict[int, str] = {}
+        for some in _slices(numbers):
+            query = f"SELECT n, id FROM papers WHERE n IN ({_marks(some)})"
+            found.update(self.db.execute(query, some))
+        return [found[n] for n in numbers]
+
+    def numbers(self, ids: Iterable[str]) -> list[int]:
+        """Return the row numbers of papers, in no particular order."""
+        return [n for (n,) in self._of(list(ids), "SELECT n FROM papers")]
+
+    def all_ids(self) -> list[str]:
+        """Return the ids of all papers, in a fixed order."""
+        return [paper_id for (paper_id,) in self.db.execute("SELECT id FROM papers ORDER BY n")]
+
+    def chunk_ids(self, ids: Iterable[str]) -> list[str]:
+        """Return the ids of all chunks of these papers."""
+        query = "SELECT chunks.id FROM papers JOIN chunks USING (n)"
+        return [chunk for (chunk,) in self._of(list(ids), query, column="papers.id")]
+
+    def strays(self) -> tuple[list[str], FloatArray]:
+        """Return ids and vectors, of length 1, of the chunks that Chroma's index misses."""
+        rows = self.db.execute("SELECT id, vector FROM strays ORDER BY id").fetchall()
+        vectors = np.frombuffer(b"".join(vector for _, vector in rows), STORED).astype(np.float32)
+        vectors = vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 1)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return [chunk for chunk, _ in rows], vectors / np.maximum(lengths, 1e-12)
+
+    def cache_keys(self) -> Iterator[bytes]:
+        """Yield every chunk's key in the embedding cache."""
+        return (key for (key,) in self.db.execute("SELECT key FROM chunks"))
+
+    def _of(
+        self, ids: Sequence[str], query: str, *, column: str = "id"
+    ) -> Iterator[tuple[Any, ...]]:
+        for some in _slices(ids):
+            yield from self.db.execute(f"{query} WHERE {column} IN ({_marks(some)})", some)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+
+def _sentences(abstract: str, spans: bytes) -> tuple[Sentence, ...]:
+    places = np.frombuffer(spans, "<i4").reshape(-1, 2).tolist()
+    return tuple(
+        Sentence(number, abstract[start:end], start, end)
+        for number, (start, end) in enumerate(places, start=1)
+    )
+
+
+def _slices(items: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _marks(items: Sequence[object]) -> str:
+    return ",".join("?" * len(items))

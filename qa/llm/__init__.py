@@ -1,0 +1,1 @@
+"""The chat model: any OpenAI-compatible server, or a model file that llama.cpp runs."""
