@@ -24,10 +24,9 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.index.chroma import VectorsWriter, open_collection
+from qa.index.chroma_server import ChromaServer
 from qa.index.layout import size_on_disk
-from qa.index.server import ChromaServer
-from qa.index.vectors import open_collection
-from qa.index.vectors_writer import VectorsWriter
 
 ASKED = 526  # chunks that a ranking asks for, where a paper has 1.7 of them
 CENTRES = 1000

@@ -15,7 +15,7 @@ from measurement import Measurement, measure
 
 from qa.corpus.papers import Paper, Record
 from qa.corpus.readers.corpus import read_corpus
-from qa.index.merging import Merged
+from qa.index.dedupe import MergedPapers
 
 QUESTIONS = (
     "which papers train without backprop?",
@@ -70,7 +70,7 @@ def read_papers(corpus: Path, *, at_most: int | None = None) -> list[Paper]:
     records = (entry for entry in entries if isinstance(entry, Record))
     with (
         tempfile.TemporaryDirectory() as scratch,
-        closing(Merged(Path(scratch) / "merged.sqlite")) as merged,
+        closing(MergedPapers(Path(scratch) / "merged.sqlite")) as merged,
     ):
         merged.add(islice(records, at_most))
         ids = list(merged.digests())

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from our_program import OurProgram
 
-from qa.answering.reading import Reading
+from qa.answering.reading import ReadingHistory
 from qa.config import Config
 from qa.library import open_library
-from qa.progress import nobody
+from qa.progress import ignore_progress
 from qa.retrieval.relevance import Relevance, Verdict
-from qa.retrieval.retrieval import Retriever
+from qa.retrieval.retriever import Retriever
 
 TAKEN_AS_RELEVANT = 10  # in place of a judge: the papers that the first ranking puts first
 
@@ -30,7 +30,7 @@ TAKEN_AS_RELEVANT = 10  # in place of a judge: the papers that the first ranking
 def open_retriever(program: OurProgram) -> Iterator[Retriever]:
     """Open the program's store for ranking, without a chat model."""
     config = Config.from_env(program.environment())
-    with open_library(config, nobody, print, chat=False) as library:
+    with open_library(config, ignore_progress, print, chat=False) as library:
         yield library.retriever()
 
 
@@ -40,15 +40,15 @@ def rounds(retriever: Retriever, question: str, count: int) -> Iterator[float]:
     search = retriever.first(question)
     yield _since(began)
     relevant = frozenset(search.ranking.ids[:TAKEN_AS_RELEVANT])
-    reading = Reading()
+    reading = ReadingHistory()
     for _ in range(1, count):
-        ids = retriever.next_ids(search, reading, exhaustive=False)
+        ids = retriever.next_ids(search, reading.rounds, exhaustive=False)
         if not ids:
             return
         verdicts = tuple(_verdict(id_, relevant) for id_ in ids)
         reading = replace(reading, rounds=(*reading.rounds, verdicts))
         began = time.perf_counter()
-        search = retriever.again(search, reading)
+        search = retriever.again(search, reading.rounds)
         yield _since(began)
 
 

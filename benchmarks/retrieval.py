@@ -22,7 +22,7 @@ from our_program import OurProgram, read_papers
 from ranker import open_retriever
 
 from qa.corpus.papers import Paper, title_key
-from qa.index.deduplicator import same_abstract
+from qa.index.dedupe import same_abstract
 
 Grades = Mapping[str, int]  # document → grade
 

@@ -17,14 +17,23 @@ if TYPE_CHECKING:
     from qa.answering.events import Judging, Learned, Piece, Ranked, ReadingOver, RoundRead, Scored
     from qa.answering.reading import Limits
     from qa.answering.results import Answer, Coverage, Evidence, ListedPaper
-    from qa.api import aask, arebuild, asearch, ask, open_corpus, rebuild, search
     from qa.config import Config
     from qa.corpus.filters import Filters
     from qa.corpus.papers import Paper
     from qa.errors import QAError
     from qa.index.build import BuildReport
-    from qa.library import Found, Library
-    from qa.llama_index.building import build
+    from qa.library import (
+        Found,
+        Library,
+        aask,
+        arebuild,
+        asearch,
+        ask,
+        open_corpus,
+        rebuild,
+        search,
+    )
+    from qa.llama_index.build import build
     from qa.progress import Progress
 
 __all__ = [
@@ -58,34 +67,34 @@ __all__ = [
     "search",
 ]
 
-_PLACES = {
+_MODULES = {
     **dict.fromkeys(
-        ("aask", "arebuild", "asearch", "ask", "open_corpus", "rebuild", "search"), "qa.api"
+        ("aask", "arebuild", "asearch", "ask", "open_corpus", "rebuild", "search"), "qa.library"
     ),
-    "Config": "qa.config",
-    "QAError": "qa.errors",
+    **dict.fromkeys(("Found", "Library"), "qa.library"),
     **dict.fromkeys(
         ("Judging", "Learned", "Piece", "Ranked", "ReadingOver", "RoundRead", "Scored"),
         "qa.answering.events",
     ),
-    "Filters": "qa.corpus.filters",
-    **dict.fromkeys(("Found", "Library"), "qa.library"),
-    "build": "qa.llama_index",
-    "Paper": "qa.corpus.papers",
-    "Progress": "qa.progress",
     "Limits": "qa.answering.reading",
     **dict.fromkeys(("Answer", "Coverage", "Evidence", "ListedPaper"), "qa.answering.results"),
+    "Config": "qa.config",
+    "Filters": "qa.corpus.filters",
+    "Paper": "qa.corpus.papers",
+    "QAError": "qa.errors",
     "BuildReport": "qa.index.build",
+    "build": "qa.llama_index",
+    "Progress": "qa.progress",
 }
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - classes and functions
     """The public name, loaded from where it is defined."""
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_PLACES[name]), name)
+    value = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

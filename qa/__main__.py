@@ -16,9 +16,9 @@ def ask_main() -> None:
 def _start(command: str) -> None:
     """Load the program and run the command; Ctrl-C may come while it is still being loaded."""
     try:
-        from qa.cli import cli
+        from qa.cli import app
 
-        getattr(cli, command)()
+        getattr(app, command)()
     except KeyboardInterrupt:
         _interrupted()
     except RuntimeError as exc:

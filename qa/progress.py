@@ -14,8 +14,8 @@ class Progress:
     unit: str  # what is counted: "papers", "bytes"
 
 
-Listener = Callable[[Progress], None]
+ProgressListener = Callable[[Progress], None]
 
 
-def nobody(_: Progress) -> None:
+def ignore_progress(_: Progress) -> None:
     """A listener for those who do not care."""

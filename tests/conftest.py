@@ -4,8 +4,9 @@ import os
 import shutil
 
 import pytest
+from local_model import minilm
+from small_corpus import SMALL
 from typer.testing import CliRunner
-from weights import minilm
 
 from qa.config import Config, bundled, refuse_telemetry
 
@@ -60,7 +61,7 @@ def seeds(environment, seeds_store):
 @pytest.fixture
 def qa(environment):
     """Run a `qa` command: `qa("ask", "which papers ...?")` gives exit_code, stdout, stderr."""
-    from qa.cli.cli import app
+    from qa.cli.app import app
 
     runner = CliRunner()
 
@@ -80,22 +81,3 @@ def small_corpus(tmp_path):
         lines += [("Subscribe" if len(lines) == 1 else "") + title, abstract]
     (folder / "page.txt").write_text("\n".join(lines), encoding="utf-8")
     return folder
-
-
-SMALL = {
-    "Growing Tomatoes on Balconies": (
-        "We compare twelve tomato varieties grown in pots on balconies over three summers. "
-        "Cherry tomatoes gave the highest yield, with 4.2 kg for each plant. "
-        "Daily watering mattered more than fertiliser."
-    ),
-    "Sourdough Fermentation at Low Temperature": (
-        "Sourdough bread was fermented at four temperatures between 4 and 24 degrees. "
-        "Loaves proved for 16 hours in the refrigerator had the best crumb. "
-        "We discuss what this means for home bakers and for small bakeries."
-    ),
-    "Bicycle Lanes and Commuting": (
-        "We study how new bicycle lanes changed commuting in nine cities. "
-        "Cycling rose by 27% within two years, while car traffic fell by 6%. "
-        "The effect was largest where lanes were separated from the road."
-    ),
-}

@@ -5,12 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
+import paths
 import pytest
 from chat_server import ChatServer
+from chroma_process import CHROMA, free_port, running
 from scripted_model import LabelModel
-from test_store_server import CHROMA, free_port, running
 
 BACKPROP = "which papers train without backprop?"
 STRACE = shutil.which("strace")
@@ -138,7 +138,7 @@ def test_no_server_is_told_about_the_machine(seeds, qa):
 
 
 def test_chroma_is_opened_with_its_telemetry_off():
-    folder = Path(__file__).parent.parent / "qa" / "store"
+    folder = paths.ROOT / "qa" / "index"
     source = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
     settings = re.findall(r"\bSettings\(\s*([^,)]*)", source)
     assert settings

@@ -6,15 +6,15 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
+import paths
 import pytest
 from typer.main import get_command
 
-from qa.cli.cli import app
+from qa.cli.app import app
 from qa.config import Config
 
-ROOT = Path(__file__).parent.parent
+ROOT = paths.ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BACKPROP = 'ask "which papers train without backprop?"'
 

@@ -6,7 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
 
-from qa.answering.terminal_text import CleanStream
+from qa.answering.safe_text import CleanStream
 
 # Signs of the same use, one character for one: the patterns below are small and quick to compile.
 _ONE_SIGN = str.maketrans(

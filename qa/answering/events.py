@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from workflows.events import Event, StartEvent, StopEvent
 
-from qa.answering.answer import Qualifying
 from qa.answering.judge import Judged
-from qa.answering.reading import Limits, Reading
-from qa.answering.results import Answer, Coverage, Seconds, Stopped, Warned
+from qa.answering.reading import Limits, ReadingHistory
+from qa.answering.results import Answer, AnswerWarning, Coverage, Seconds, Stopped
+from qa.answering.writer import NumberedPaper
 from qa.corpus.papers import Paper
 from qa.llm.messages import Usage
-from qa.retrieval.retrieval import Search
+from qa.retrieval.retriever import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class State:
 
     limits: Limits
     search: Search
-    reading: Reading
+    reading: ReadingHistory
     clock: Clock
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 class ReadOn(Event):
@@ -71,7 +71,7 @@ class Written(Event):
 
     state: State
     stopped: Stopped
-    papers: tuple[Qualifying, ...]
+    papers: tuple[NumberedPaper, ...]
     text: str
     usage: Usage
 
@@ -135,6 +135,6 @@ class Piece(Event):
     """Progress: a piece of the answer, as the model speaks, with all that checking it needs."""
 
     text: str
-    papers: tuple[Qualifying, ...]  # what [n] means
+    papers: tuple[NumberedPaper, ...]  # what [n] means
     question: str
     counts: tuple[int, ...]  # of papers, which may be told: read, in the corpus, past the filter

@@ -1,17 +1,99 @@
-"""A follow-up question understood by rules: what its words point back to, and what it leaves out.
+"""Mentions of listed papers in a question: [3], [1, 4], paper 3, the first one."""
 
-"which of those release code?" is asked of the last answer's papers, "what does [3] measure?" of one
-of them, "and for graphs?" goes on with the last question; all else stands for itself.
-"""
-
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from qa.answering.mentions import NOUN, Mention, find_mentions
-from qa.answering.results import ListedPaper
-from qa.answering.terminal_text import clean_line
+from qa.answering.citations import find_citations
+from qa.answering.results import Answer, ListedPaper, ModelUsage
+from qa.answering.safe_text import clean_line
 from qa.corpus.words import STOP_WORDS
+from qa.errors import (
+    ChatAuthError,
+    ChatBadReply,
+    ChatError,
+    ChatModelNotFound,
+    ChatUnreachable,
+    UsageError,
+)
+from qa.llm.messages import Chat, Message, Usage
+from qa.llm.prompts import Prompt, one_line
+from qa.llm.replies import extract_json
+from qa.retrieval.query import content_words
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """`line[start:end]` names these papers."""
+
+    start: int
+    end: int
+    papers: tuple[ListedPaper, ...]
+
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_COUNTS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NOUN = r"(?:papers?|articles?|stud(?:y|ies)|works?|publications?|preprints?)"
+_NUMBERED = re.compile(
+    rf"(?:\b{NOUN}\s+\#?|\#)(\d{{1,3}}(?:(?:\s*,\s*|\s*&\s*|\s+and\s+|\s+or\s+)\#?\d{{1,3}})*)\b",
+    re.IGNORECASE,
+)
+_INDEXED = re.compile(r"[\w)]", re.ASCII)  # before [1] where that is no paper: L[1], f(x)[1]
+_ORDINAL = re.compile(
+    rf"\bthe\s+(?P<which>{'|'.join(_ORDINALS)}|last)(?:\s+(?P<count>{'|'.join(_COUNTS)}))?\s+"
+    rf"(?:ones?|(?:of|among)\s+(?:them|these|those)|{NOUN}(?!\s+(?:about|on|of|that|to|which|in)))"
+    r"(?:\b|(?=\W|$))",
+    re.IGNORECASE,
+)
+
+
+def find_mentions(line: str, shown: Sequence[ListedPaper]) -> list[Mention]:
+    """Where the line names papers: [3], [1, 4], paper 3, the first one; none where none are shown.
+
+    Raises UsageError for a marker whose number no paper has.
+    """
+    if not shown:
+        return []
+    by_number = {paper.n: paper for paper in shown}
+    found = []
+    for citation in find_citations(line):
+        if _INDEXED.match(line[: citation.start][-1:]):
+            continue
+        _check_known(citation.numbers, by_number)
+        found.append(_mention(citation.start, citation.end, citation.numbers, by_number))
+    for match in _NUMBERED.finditer(line):
+        numbers = {int(digits) for digits in re.findall(r"\d+", match[1])}
+        if numbers <= by_number.keys():
+            found.append(_mention(match.start(), match.end(), numbers, by_number))
+    for match in _ORDINAL.finditer(line):
+        chosen = _ordinal(match, shown)
+        found += [Mention(match.start(), match.end(), chosen)] if chosen else []
+    return sorted(found, key=lambda mention: mention.start)
+
+
+def _check_known(numbers: Iterable[int], by_number: dict[int, ListedPaper]) -> None:
+    unknown = sorted(set(numbers) - by_number.keys())
+    if unknown:
+        raise UsageError(
+            f"The last list has no [{unknown[0]}]: its papers are [1] to [{max(by_number)}]. "
+            "/papers lists them."
+        )
+
+
+def _mention(
+    start: int, end: int, numbers: Iterable[int], by_number: dict[int, ListedPaper]
+) -> Mention:
+    return Mention(start, end, tuple(by_number[number] for number in sorted(numbers)))
+
+
+def _ordinal(match: re.Match[str], shown: Sequence[ListedPaper]) -> tuple[ListedPaper, ...]:
+    """The papers of "the second one", "the first three papers", "the last of them"."""
+    which, count = match["which"].lower(), match["count"]
+    size = _COUNTS.index(count.lower()) + 2 if count else 1
+    start = max(0, len(shown) - size) if which == "last" else _ORDINALS.index(which)
+    return tuple(shown[start : start + size])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +281,170 @@ def _joined(question: str, addition: str) -> str:
     if end[:1].isupper() and not end[1:2].isupper():
         end = end[0].lower() + end[1:]
     return f"{question.rstrip(' ?.!')}, {end}?"
+
+
+EARLIER = 3  # questions that the model is told
+TITLES = 40  # of the last answer's papers that it is told
+LONGEST = 500  # characters of a question that it may write
+PATIENCE = 60.0  # seconds that understanding may take, before the rules have to do
+LAST_ANSWER, CORPUS = "last_answer", "corpus"
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "question": {"type": "string"},
+        "scope": {"type": "string", "enum": [LAST_ANSWER, CORPUS]},
+    },
+    "required": ["question", "scope"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question as it was typed, as it was understood, and its answer."""
+
+    typed: str
+    understood: Understood
+    answer: Answer
+
+
+def with_lists(turns: Sequence[Turn]) -> Sequence[Turn]:
+    """Those of the turns whose answers gave papers their numbers."""
+    return [turn for turn in turns if not turn.understood.named] or turns
+
+
+def context_of(turns: Sequence[Turn]) -> Context | None:
+    """What the next question may speak of; None at the beginning.
+
+    Where the last answer found nothing, "those" are still the papers of the answer before. A
+    question about papers by their numbers leaves the list that they stand in as it is.
+    """
+    if not turns:
+        return None
+    last, lists = turns[-1], with_lists(turns)
+    found = next((turn.answer.papers for turn in reversed(lists) if turn.answer.papers), ())
+    shown = lists[-1].answer.papers or lists[-1].answer.nearest
+    asked = lists[-1].understood
+    if not last.understood.named:
+        return Context(asked.wider, found, shown, asked.within)
+    about = last.understood
+    return Context(asked.wider, found, shown, asked.within, about.within, about.question)
+
+
+def asked_line(typed: str, understood: Understood) -> str | None:
+    """How a line was understood, where that is not plain from the line itself."""
+    papers = understood.within
+    if understood.named and papers:
+        return f"Asked of {numbers_of(papers)}: {understood.question}"
+    if papers:
+        these = "this paper" if len(papers) == 1 else f"these {len(papers)} papers"
+        return f"Asked of {these}: {understood.question}"
+    return f"Asked: {understood.question}" if understood.question != typed else None
+
+
+def numbers_of(papers: Sequence[ListedPaper]) -> str:
+    """The papers' numbers as an answer cites them."""
+    return ", ".join(f"[{paper.n}]" for paper in papers)
+
+
+class Interpreter:
+    """Understands follow-up questions by a chat model; `usage` tells what that took."""
+
+    def __init__(self, chat: Chat, system: Prompt, user: Prompt) -> None:
+        self._chat = chat
+        self._system = system
+        self._user = user
+        self.usage = Usage()
+
+    async def understand(self, line: str, turns: Sequence[Turn]) -> Understood:
+        """What the line asks.
+
+        Raises UsageError for a number that no paper has, and the ChatErrors that would keep the
+        answer from coming, too; after any other failure the rules decide.
+        """
+        context = context_of(turns)
+        known = by_rules(line, context)
+        if context is None:
+            return known
+        try:
+            async with asyncio.timeout(PATIENCE):
+                reply = await self._chat.complete(
+                    self._messages(line, turns, context), schema=SCHEMA
+                )
+        except (ChatAuthError, ChatModelNotFound, ChatUnreachable):
+            raise
+        except (ChatError, TimeoutError):
+            return known
+        self.usage += reply.usage
+        return read_understood(reply.text, line, context) or known
+
+    def _messages(self, line: str, turns: Sequence[Turn], context: Context) -> list[Message]:
+        shown = context.shown[:TITLES]
+        user = self._user.fill(
+            earlier="\n".join(f"- {one_line(turn.understood.wider)}" for turn in turns[-EARLIER:]),
+            papers="\n".join(f"[{p.n}] {one_line(p.title)}" for p in shown) or "(none)",
+            question=line,
+        )
+        return [Message("system", self._system.text), Message("user", user)]
+
+
+def read_understood(text: str, line: str, context: Context) -> Understood | None:
+    """What a model's reply makes of the line; None if it is of no use."""
+    question, scope = _fields(text)
+    mentions = find_mentions(line, context.shown)
+    if not 0 < len(question) <= LONGEST or not _keeps_words(question, line, mentions):
+        return None
+    whole = Understood(question, question)
+    if scope == CORPUS:
+        return whole
+    if scope == LAST_ANSWER:
+        known = by_rules(line, context)
+        within = known.within if known.named else context.papers
+        return replace(whole, within=within, named=known.named)
+    return None
+
+
+def _fields(text: str) -> tuple[str, object]:
+    """The question of a reply, clean and in one line, and its scope; empty if there is none."""
+    try:
+        reply = extract_json(text)
+    except ChatBadReply:
+        return "", None
+    question = reply.get("question") if isinstance(reply, dict) else None
+    if not isinstance(reply, dict) or not isinstance(question, str):
+        return "", None
+    return clean_line(question), reply.get("scope")
+
+
+def _keeps_words(question: str, line: str, mentions: Sequence[Mention]) -> bool:
+    """Whether the rewritten question has a word of the reader's: without any it is another one."""
+    rest = line
+    for mention in reversed(mentions):
+        rest = f"{rest[: mention.start]} {rest[mention.end :]}"
+    stems = {_stem(word) for word in content_words(rest)}
+    return not stems or bool(stems & {_stem(word) for word in content_words(question)})
+
+
+def _stem(word: str) -> str:
+    return word[: max(4, len(word) - 3)]
+
+
+def with_cost_of(answer: Answer, usage: Usage, cost: float | None) -> Answer:
+    """The answer with what it took to understand its question added to what it took."""
+    if not usage.calls:
+        return answer
+    spent = answer.usage
+    priced = spent.cost_usd is not None and cost is not None
+    tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+    return replace(
+        answer,
+        usage=ModelUsage(
+            calls=spent.calls + usage.calls,
+            prompt_tokens=spent.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=spent.completion_tokens + usage.completion_tokens,
+            cost_usd=(spent.cost_usd or 0.0) + (cost or 0.0) if priced else None,
+            estimated=spent.estimated or usage.estimated,
+            by_kind={"understand": {"calls": usage.calls, **tokens}, **spent.by_kind},
+        ),
+    )

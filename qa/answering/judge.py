@@ -5,17 +5,15 @@ replies is untrusted: only a known key with a known relevance and existing sente
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from qa.answering.verdict_schema import SCHEMA, exact_schema
 from qa.corpus.papers import Paper
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatRefused
-from qa.llm.json_reply import extract_json
 from qa.llm.messages import Chat, Message, Usage
-from qa.llm.prompts import Prompt
-from qa.llm.wire import as_material
+from qa.llm.prompts import Prompt, as_material
+from qa.llm.replies import extract_json
 from qa.retrieval.relevance import Relevance, Verdict
 
 BATCH = 5  # papers a call: small enough to judge each with care, and a round's calls run at once
@@ -190,3 +188,55 @@ def _verdict(entry: dict[str, Any], paper: Paper) -> Verdict | None:
         return None
     proving = () if relevance == Relevance.NO else tuple(dict.fromkeys(sentences))
     return Verdict(paper.id, Relevance(relevance), proving)
+
+
+MOST_SENTENCES = 3  # that prove a verdict; prompts/judge.system.txt asks for one to three
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    names = list(properties)
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": names,
+        "additionalProperties": False,
+    }
+
+
+# What every server with strict schemas understands; never changes, so that servers can keep it.
+SCHEMA = _object(
+    {
+        "papers": {
+            "type": "array",
+            "items": _object(
+                {
+                    "key": {"type": "string"},
+                    "relevance": {"type": "string", "enum": ["yes", "partly", "no"]},
+                    "sentences": {"type": "array", "items": {"type": "integer"}},
+                }
+            ),
+        }
+    }
+)
+
+
+def exact_schema(papers: Mapping[str, Paper]) -> dict[str, Any]:
+    """The schema for these papers, by key, that leaves nothing but the verdicts open.
+
+    Every reply under it is a usable verdict on each paper: small models need no more than an
+    opinion. It takes a server that knows the whole of JSON Schema, as llama.cpp's grammars do.
+    """
+    entries = [_entry(key, len(paper.sentences)) for key, paper in papers.items()]
+    count = len(entries)
+    listed = {"type": "array", "prefixItems": entries, "minItems": count, "maxItems": count}
+    return _object({"papers": listed})
+
+
+def _entry(key: str, sentences: int) -> dict[str, Any]:
+    number = {"type": "integer", "minimum": 1, "maximum": sentences}
+    proof = {"type": "array", "items": number, "minItems": 1, "maxItems": MOST_SENTENCES}
+    name = {"type": "string", "const": key}
+    relevant = {"key": name, "relevance": {"enum": ["yes", "partly"]}, "sentences": proof}
+    nothing = {"type": "array", "items": number, "maxItems": 0}
+    irrelevant = {"key": name, "relevance": {"enum": ["no"]}, "sentences": nothing}
+    return {"anyOf": [_object(relevant), _object(irrelevant)]}

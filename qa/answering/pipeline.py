@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from workflows import Context, Workflow, step
 
-from qa.answering.answer import NOT_IN_CORPUS, Qualifying, Writer
-from qa.answering.conclusion import Parts, conclude
+from qa.answering.assemble import PipelineParts, assemble_answer, papers_by_score, papers_by_verdict
 from qa.answering.events import (
     Asked,
     Batch,
@@ -29,15 +28,14 @@ from qa.answering.events import (
     Written,
 )
 from qa.answering.judge import Judge
-from qa.answering.listing import by_score, by_verdict
-from qa.answering.reading import Limits, Reading
-from qa.answering.results import Stopped, Warned
-from qa.answering.terminal_text import clean
+from qa.answering.reading import Limits, ReadingHistory
+from qa.answering.results import AnswerWarning, Stopped
+from qa.answering.safe_text import clean
+from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
-from qa.retrieval.retrieval import Search
-from qa.retrieval.scope import Scope
+from qa.retrieval.retriever import Scope, Search
 
 LEADING = 10  # papers named where scores alone decide
 
@@ -45,7 +43,7 @@ LEADING = 10  # papers named where scores alone decide
 class Pipeline(Workflow):
     """Answers one question a run: `await Pipeline(parts).run(start_event=Asked(...))`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: PipelineParts) -> None:
         super().__init__(timeout=None)
         self._parts = parts
         self._retriever = parts.retriever
@@ -57,9 +55,9 @@ class Pipeline(Workflow):
         if isinstance(ev, Asked):
             ranked = self._retriever.first if self._parts.judge else self._retriever.alone
             search = ranked(ev.question)
-            state = State(ev.limits, search, Reading(), Clock(began))
+            state = State(ev.limits, search, ReadingHistory(), Clock(began))
         else:
-            search = self._retriever.again(ev.state.search, ev.state.reading)
+            search = self._retriever.again(ev.state.search, ev.state.reading.rounds)
             state = replace(ev.state, search=search)
         seconds = time.perf_counter() - began
         state = replace(state, clock=replace(state.clock, rank=state.clock.rank + seconds))
@@ -77,7 +75,7 @@ class Pipeline(Workflow):
         return Batch(state=state, papers=papers)
 
     def _next(
-        self, search: Search, reading: Reading, limits: Limits
+        self, search: Search, reading: ReadingHistory, limits: Limits
     ) -> tuple[tuple[Paper, ...], Stopped | None]:
         """The papers to read next, or why reading ends."""
         if self._parts.judge is None or not search.ranking.ids:
@@ -86,7 +84,7 @@ class Pipeline(Workflow):
             return (), Stopped.FAILED
         if not limits.exhaustive and self._retriever.is_dry(search):
             return (), Stopped.DRY
-        ids = self._retriever.next_ids(search, reading, exhaustive=limits.exhaustive)
+        ids = self._retriever.next_ids(search, reading.rounds, exhaustive=limits.exhaustive)
         if not ids:
             whole = len(reading) == self._retriever.scope.candidates
             return (), Stopped.EXHAUSTED if whole else Stopped.DRY
@@ -118,7 +116,7 @@ class Pipeline(Workflow):
             return ReadOn(state=state)
         if not reading.judged:
             raise judged.failure
-        warning = Warned("reading_failed", f"Reading stopped early: {judged.failure}")
+        warning = AnswerWarning("reading_failed", f"Reading stopped early: {judged.failure}")
         state = replace(state, warnings=(*state.warnings, warning))
         return Decided(state=state, stopped=Stopped.FAILED)
 
@@ -130,13 +128,13 @@ class Pipeline(Workflow):
             coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
             ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
         if state.reading.judged:
-            papers = by_verdict(state.reading, state.search, self._retriever)
+            papers = papers_by_verdict(state.reading, state.search, self._retriever)
         else:
             if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
                 alone = self._retriever.alone(state.search.question)
                 state = replace(state, search=alone)
             ctx.write_event_to_stream(self._scored(state.search))
-            papers = by_score(state.search, self._retriever)
+            papers = papers_by_score(state.search, self._retriever)
         if self._parts.writer is None or not papers:
             text = "\n".join(map(_quotation, papers))
             return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
@@ -157,8 +155,8 @@ class Pipeline(Workflow):
         return Scored(search=search, papers=tuple(self._retriever.papers(list(ids))))
 
     async def _written(
-        self, ctx: Context, ev: Decided, papers: tuple[Qualifying, ...], writer: Writer
-    ) -> tuple[str, tuple[Warned, ...]]:
+        self, ctx: Context, ev: Decided, papers: tuple[NumberedPaper, ...], writer: Writer
+    ) -> tuple[str, tuple[AnswerWarning, ...]]:
         """The answer, streamed as it comes, and what went wrong; a part is better than nothing."""
         text, shown = "", 0
         note = _note(ev.state.reading, ev.stopped, self._retriever.scope)
@@ -172,12 +170,14 @@ class Pipeline(Workflow):
         except ChatError as exc:
             kind = "partial_answer" if text.strip() else "writing_failed"
             said = "The answer is not complete" if text.strip() else "No answer was written"
-            return text, (Warned(kind, f"{said}: {exc}"),)
+            return text, (AnswerWarning(kind, f"{said}: {exc}"),)
         if not text.strip():
-            return text, (Warned("writing_failed", "No answer was written: the reply was empty."),)
+            return text, (
+                AnswerWarning("writing_failed", "No answer was written: the reply was empty."),
+            )
         return text, ()
 
-    def _piece(self, ev: Decided, text: str, papers: tuple[Qualifying, ...]) -> Piece:
+    def _piece(self, ev: Decided, text: str, papers: tuple[NumberedPaper, ...]) -> Piece:
         counts = (len(ev.state.reading), *self._retriever.scope.counts)
         question = ev.state.search.question
         return Piece(text=text, papers=papers, question=question, counts=counts)
@@ -185,16 +185,16 @@ class Pipeline(Workflow):
     @step
     async def check(self, ev: Written) -> Finished:
         """Check the answer against the abstracts and put the result together."""
-        answer = conclude(ev, self._parts)
+        answer = assemble_answer(ev, self._parts)
         return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
 
 
-def _quotation(entry: Qualifying) -> str:
+def _quotation(entry: NumberedPaper) -> str:
     quotes = " ".join(entry.paper.sentences[number - 1].text for number in entry.sentences)
     return f"“{quotes}” [{entry.n}]"
 
 
-def _note(reading: Reading, stopped: Stopped, scope: Scope) -> str:
+def _note(reading: ReadingHistory, stopped: Stopped, scope: Scope) -> str:
     """What the writer should know about how complete its papers are."""
     if not reading.judged:
         return "These papers were picked by their words alone: some may not answer the question."

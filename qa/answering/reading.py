@@ -8,7 +8,7 @@ from qa.answering.results import Coverage, Stopped
 from qa.errors import UsageError
 from qa.llm.messages import Usage
 from qa.retrieval.relevance import Relevance, Verdict
-from qa.retrieval.scope import Scope
+from qa.retrieval.retriever import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadingHistory:
     """The rounds of one question, each the verdicts on the papers read in it."""
 
     rounds: tuple[tuple[Verdict, ...], ...] = ()
     usage: Usage = field(default_factory=Usage)
 
-    def after(self, judged: Judged) -> "Reading":
+    def after(self, judged: Judged) -> "ReadingHistory":
         """The reading with one more round."""
         return replace(
             self, rounds=(*self.rounds, judged.verdicts), usage=self.usage + judged.usage

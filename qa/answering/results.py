@@ -64,7 +64,7 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class AnswerWarning:
     """Something about the answer that the reader should know, by kind and in words."""
 
     kind: str
@@ -72,7 +72,7 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class ModelUsage:
     """What the chat model was asked for; `cost_usd` is None where the price is not known."""
 
     calls: int = 0
@@ -110,6 +110,6 @@ class Answer:
     papers: tuple[ListedPaper, ...]
     coverage: Coverage
     nearest: tuple[ListedPaper, ...] = ()  # what came closest, where nothing answers
-    warnings: tuple[Warned, ...] = ()
-    usage: Spent = field(default_factory=Spent)
+    warnings: tuple[AnswerWarning, ...] = ()
+    usage: ModelUsage = field(default_factory=ModelUsage)
     seconds: Seconds = field(default_factory=Seconds)

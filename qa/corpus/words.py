@@ -24,7 +24,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 _WORD = re.compile(r"[^\W_]+")
 
 
-def telling_words(text: str, *, since: int = 0) -> tuple[tuple[int, int], ...]:
+def content_word_spans(text: str, *, since: int = 0) -> tuple[tuple[int, int], ...]:
     """Return where in a text (start, end) the words that tell something stand."""
     words = _WORD.finditer(text, since)
     return tuple(word.span() for word in words if word[0].lower() not in STOP_WORDS)

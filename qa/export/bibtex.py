@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qa.export.reference import Name, Reference, name_parts
+from qa.export.references import ExportedPaper, Name, name_parts
 
 # Braces stay balanced even where they are escaped: BibTeX itself counts those, too.
 _ESCAPES = str.maketrans(
@@ -22,7 +22,7 @@ _LIGATURES = {"--": "-{}-", "``": "`{}`", "''": "'{}'"}
 _IN_ADDRESSES = str.maketrans({"{": "%7B", "}": "%7D", "\\": "%5C"})  # which are verbatim
 
 
-def bibtex(references: Sequence[Reference]) -> str:
+def bibtex(references: Sequence[ExportedPaper]) -> str:
     """The references as BibTeX entries; the evidence is the annotation."""
     from bibtexparser.library import Library
     from bibtexparser.model import Block, Entry, Field
@@ -41,13 +41,13 @@ def bibtex(references: Sequence[Reference]) -> str:
     return write(Library(entries), form)
 
 
-def _kind(reference: Reference) -> str:
+def _kind(reference: ExportedPaper) -> str:
     if not reference.paper.venue:
         return "misc"
     return "inproceedings" if reference.in_proceedings else "article"
 
 
-def _fields(reference: Reference) -> dict[str, str]:
+def _fields(reference: ExportedPaper) -> dict[str, str]:
     paper = reference.paper
     venue = "booktitle" if reference.in_proceedings else "journal"
     return {

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qa.export.reference import Reference, name_parts
+from qa.export.references import ExportedPaper, name_parts
 
 
-def ris(references: Sequence[Reference]) -> str:
+def ris(references: Sequence[ExportedPaper]) -> str:
     """The references as RIS entries; the evidence is the note."""
     from rispy import RisWriter  # type: ignore[import-untyped]
 
@@ -18,7 +18,7 @@ def ris(references: Sequence[Reference]) -> str:
     return text
 
 
-def _entry(reference: Reference) -> dict[str, Any]:
+def _entry(reference: ExportedPaper) -> dict[str, Any]:
     paper = reference.paper
     fields = {
         "type_of_reference": _kind(reference),
@@ -36,13 +36,13 @@ def _entry(reference: Reference) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _kind(reference: Reference) -> str:
+def _kind(reference: ExportedPaper) -> str:
     if not reference.paper.venue:
         return "UNPB"
     return "CONF" if reference.in_proceedings else "JOUR"
 
 
-def _links(reference: Reference) -> list[str]:
+def _links(reference: ExportedPaper) -> list[str]:
     paper = reference.paper
     arxiv = f"https://arxiv.org/abs/{paper.arxiv_id}" if paper.arxiv_id else ""
     return list(dict.fromkeys(link for link in (paper.url, arxiv) if link))

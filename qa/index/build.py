@@ -1,4 +1,4 @@
-"""Building: a corpus made a new generation of its store, out of what is already known."""
+"""Changes: what became of a corpus's papers since the generation before."""
 
 import os
 import time
@@ -8,27 +8,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from qa.corpus.chunks import CHUNKER_VERSION
+from qa.corpus.chunking import CHUNKER_VERSION
 from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import Corpus
 from qa.errors import CorpusError, StoreDamaged, StoreMismatch, StoreMissing
-from qa.index.cache import EmbeddingCache
-from qa.index.changes import Changes
-from qa.index.corpus_state import CorpusState, reader_fingerprint
-from qa.index.draft import Draft, Means
-from qa.index.embedding.embedder import Embedder
-from qa.index.faults import advising, writing
+from qa.index.chroma_server import ChromaServer, remove_old_collections
+from qa.index.dedupe import MergedPapers, ReadReport
+from qa.index.embedding.base import Embedder
+from qa.index.embedding_cache import EmbeddingCache
+from qa.index.file_errors import naming_corpus, writing_errors
 from qa.index.generation import Generation
-from qa.index.layout import Layout, remove_tree
-from qa.index.lease import offer_lease, withdraw_lease
-from qa.index.lock import Holder, writer_lock
-from qa.index.manifest import Manifest
-from qa.index.merging import Merged, Reading
-from qa.index.server import ChromaServer
-from qa.index.server_collections import remove_old_collections
-from qa.index.skipped import SkippedEntries
-from qa.index.verify import verify
-from qa.progress import Listener, nobody
+from qa.index.generation_writer import BuildContext, Changes, GenerationWriter
+from qa.index.integrity import verify
+from qa.index.layout import StoreLayout, remove_tree
+from qa.index.locks import LockHolder, offer_lease, withdraw_lease, writer_lock
+from qa.index.manifest import CorpusState, Manifest, SkippedEntries, reader_fingerprint
+from qa.progress import ProgressListener, ignore_progress
 
 _PATCH_SHARE = 0.2  # of the vectors: above it, indexing from nothing is as fast and tidier
 
@@ -56,11 +51,11 @@ class _Job:
     """One rebuild."""
 
     corpus: Corpus
-    means: Means
+    means: BuildContext
     began: float
 
     def report(
-        self, manifest: Manifest, changes: Changes, found: Reading, *, embedded: int
+        self, manifest: Manifest, changes: Changes, found: ReadReport, *, embedded: int
     ) -> BuildReport:
         return BuildReport(
             generation=manifest.generation,
@@ -86,8 +81,8 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
     server: ChromaServer | None = None,
     force: bool = False,
     wait: float | None = None,
-    waiting: Callable[[Holder | None], None] | None = None,
-    progress: Listener = nobody,
+    waiting: Callable[[LockHolder | None], None] | None = None,
+    progress: ProgressListener = ignore_progress,
 ) -> BuildReport:
     """Bring a corpus's store up to date and say what was done.
 
@@ -97,14 +92,14 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
     EmbeddingError.
     """
     began = time.perf_counter()
-    layout = Layout.of(store, corpus.path)
+    layout = StoreLayout.of(store, corpus.path)
     if server is not None:
         server.check()  # before hours of embedding
-    advice = advising(corpus.path)
-    with advice, writing(layout.folder), writer_lock(layout, wait=wait, waiting=waiting):
+    advice = naming_corpus(corpus.path)
+    with advice, writing_errors(layout.folder), writer_lock(layout, wait=wait, waiting=waiting):
         _remove_unused(layout)
         with closing(EmbeddingCache(layout.cache)) as cache:
-            job = _Job(corpus, Means(layout, embedder, cache, server, progress), began)
+            job = _Job(corpus, BuildContext(layout, embedder, cache, server, progress), began)
             with _base(job, force=force) as base:
                 report = _unchanged(job, base) or _make(job, base)
         _remove_unused(layout)
@@ -151,7 +146,7 @@ def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
         return None
     state.write(base.folder)
     nothing = Changes((), (), (), base.manifest.papers)
-    return job.report(base.manifest, nothing, Reading(), embedded=0)
+    return job.report(base.manifest, nothing, ReadReport(), embedded=0)
 
 
 def _make(job: _Job, base: Generation | None) -> BuildReport:
@@ -161,7 +156,7 @@ def _make(job: _Job, base: Generation | None) -> BuildReport:
     folder = means.layout.generation(name)
     folder.mkdir()
     try:
-        with closing(Merged(folder / "merged.sqlite")) as merged:
+        with closing(MergedPapers(folder / "merged.sqlite")) as merged:
             report, keys = _fill(job, base, folder, merged)
     except BaseException:
         if _live(means.layout) != name:  # an interruption may come right after going live
@@ -174,7 +169,7 @@ def _make(job: _Job, base: Generation | None) -> BuildReport:
 
 
 def _fill(
-    job: _Job, base: Generation | None, folder: Path, merged: Merged
+    job: _Job, base: Generation | None, folder: Path, merged: MergedPapers
 ) -> tuple[BuildReport, list[bytes]]:
     state = CorpusState.of(job.corpus)
     found = merged.read(job.corpus, job.means.listener)
@@ -182,7 +177,7 @@ def _fill(
     if not after:
         raise CorpusError(_no_papers(job.corpus, found.skipped))
     changes = Changes.between(base.digests() if base else {}, after)
-    with closing(Draft(folder, job.means, _patchable(job, base, changes))) as draft:
+    with closing(GenerationWriter(folder, job.means, _patchable(job, base, changes))) as draft:
         embedded = draft.take(merged, changes)
         merged.close()
         manifest = draft.finish(job.corpus, state, SkippedEntries.of(found.skipped))
@@ -204,7 +199,7 @@ def _patchable(job: _Job, base: Generation | None, changes: Changes) -> Generati
     return base if few else None
 
 
-def _go_live(means: Means, folder: Path) -> list[bytes]:
+def _go_live(means: BuildContext, folder: Path) -> list[bytes]:
     """Verify a finished generation and publish it; returns the cache keys that it uses."""
     offer_lease(folder)
     fingerprint = means.embedder.fingerprint
@@ -215,7 +210,7 @@ def _go_live(means: Means, folder: Path) -> list[bytes]:
     return keys
 
 
-def _remove_unused(layout: Layout) -> None:
+def _remove_unused(layout: StoreLayout) -> None:
     """Remove generations that are neither live nor read: older ones, and those never finished."""
     live = _live(layout)
     for name in layout.generations():
@@ -224,7 +219,7 @@ def _remove_unused(layout: Layout) -> None:
             remove_tree(folder)
 
 
-def _live(layout: Layout) -> str | None:
+def _live(layout: StoreLayout) -> str | None:
     try:
         return layout.live()
     except StoreDamaged:

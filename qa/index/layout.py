@@ -14,13 +14,13 @@ _GENERATION = re.compile(r"g-[0-9a-z-]{4,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StoreLayout:
     """The paths of one corpus's store."""
 
     folder: Path
 
     @classmethod
-    def of(cls, store: Path, corpus: Path) -> "Layout":
+    def of(cls, store: Path, corpus: Path) -> "StoreLayout":
         """Return the layout for a corpus, named for people and told apart by its whole path."""
         resolved = corpus.expanduser().resolve()
         name = re.sub(r"[^a-z0-9]+", "-", resolved.stem.lower())[:32].strip("-") or "corpus"

@@ -1,4 +1,4 @@
-"""The papers of a generation with their sentences' places and vectors, in one SQLite file."""
+"""Word vectors as they are stored: of each number its sign, as one bit."""
 
 import hashlib
 import json
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from qa.corpus.papers import Paper
 from qa.corpus.sentences import Sentence
-from qa.index import summary
-from qa.index.cache import STORED
-from qa.index.word_bits import Bits, as_bits
+from qa.index import bm25
+from qa.index.embedding.base import FloatArray
+from qa.index.embedding_cache import STORED, Bits, unpack_rows
 
-FloatArray = NDArray[np.float32]
 T = TypeVar("T")
 
 _SCHEMA = """
@@ -116,7 +115,7 @@ class PapersWriter:
         self.db.execute("PRAGMA journal_mode=OFF")
         self.db.execute("PRAGMA synchronous=OFF")
         if fresh:
-            self.db.executescript(_SCHEMA + summary.SCHEMA)
+            self.db.executescript(_SCHEMA + bm25.SUMMARY_SCHEMA)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add papers that are not here yet."""
@@ -200,7 +199,7 @@ class PapersWriter:
         """Tidy the keyword index, sum all up, and close the file."""
         with self.db:
             self.db.execute("INSERT INTO keywords (keywords) VALUES ('optimize')")
-        summary.summarise(self.db)
+        bm25.write_summary(self.db)
         self.db.close()
 
     def close(self) -> None:
@@ -259,11 +258,11 @@ class PapersReader:
     def words(self, ids: Sequence[str], *, dimension: int) -> dict[str, Bits]:
         """Return the signs of the vectors of each paper's words, as bits."""
         query = "SELECT id, vectors FROM papers JOIN words USING (n)"
-        return {paper_id: as_bits(data, dimension) for paper_id, data in self._of(ids, query)}
+        return {paper_id: unpack_rows(data, dimension) for paper_id, data in self._of(ids, query)}
 
     def mean_vector(self) -> FloatArray:
         """Return the mean of the papers' vectors (d,)."""
-        return summary.mean_vector(self.db)
+        return bm25.mean_vector(self.db)
 
     def ids(self, numbers: Sequence[int]) -> list[str]:
         """Return the ids of papers given by their row numbers, in that order."""

@@ -4,7 +4,7 @@
 query engine and into an agent's tools, and `build` makes a corpus of any reader's Documents.
 """
 
-from qa.llama_index.building import build
+from qa.llama_index.build import build
 from qa.llama_index.query_engine import PaperQueryEngine
 from qa.llama_index.retriever import PaperRetriever
 

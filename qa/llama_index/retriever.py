@@ -8,15 +8,13 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from qa.answering.listing import listed, nearest
+from qa.answering.assemble import listed_papers, nearest_papers
 from qa.answering.reading import Limits
 from qa.answering.results import ListedPaper
-from qa.api import log, open_corpus
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.errors import ConfigError, UsageError
-from qa.library import HOW_TO_WRITE, NO_LIMITS, Library, run
+from qa.library import HOW_TO_WRITE, NO_LIMITS, Library, log, open_corpus, run
 from qa.llama_index.nodes import paper_nodes, sentence_nodes
-from qa.llama_index.questions import question_of
 from qa.tracing import span
 
 TOP_K = 10  # papers; LlamaIndex's own 2 is for chunks of long texts
@@ -100,7 +98,7 @@ class PaperRetriever(BaseRetriever):
         with span("search"):
             retriever = self.library.retriever(self.filters)
             search = retriever.alone(question)
-            return listed(nearest(search, retriever, self.similarity_top_k), set())
+            return listed_papers(nearest_papers(search, retriever, self.similarity_top_k), set())
 
     async def _qualifying(self, question: str) -> tuple[ListedPaper, ...]:
         """The papers that qualify by the chat model's verdicts; no answer is written."""
@@ -114,3 +112,11 @@ class PaperRetriever(BaseRetriever):
     def _nodes(self, entries: tuple[ListedPaper, ...]) -> list[NodeWithScore]:
         make = paper_nodes if self.granularity == "paper" else sentence_nodes
         return make(entries, self.library.papers_of(entries))
+
+
+def question_of(query: QueryBundle) -> str:
+    """The question; raises UsageError where there is none."""
+    question = query.query_str.strip()
+    if not question:
+        raise UsageError("The question is empty.")
+    return question

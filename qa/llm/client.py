@@ -1,16 +1,14 @@
-"""The chat client for OpenAI and every server that speaks its protocol."""
+"""How long and how often a chat model is tried."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from qa.llm.completion import parse, part_of
-from qa.llm.endpoint import Endpoint
-from qa.llm.faults import FailedTry, Fault, fault_in
-from qa.llm.limits import Limits, Patience
+from qa.llm.connection import Endpoint, Timeouts
+from qa.llm.errors import FailedAttempt, Failure, failure_in
 from qa.llm.messages import Message, Reply, ReplyStream, estimated_usage
-from qa.llm.server import Server
+from qa.llm.replies import parse, part_of, thinks_unopened, without_thinking
+from qa.llm.requests import Deadline, Server
 from qa.llm.stream import OpenAIStream
-from qa.llm.thinking import thinks_unopened, without_thinking
 
 
 class OpenAIChat:
@@ -25,20 +23,20 @@ class OpenAIChat:
         *,
         api_key: str | None,
         base_url: str | None,
-        limits: Limits | None = None,
+        limits: Timeouts | None = None,
         options: Mapping[str, object] | None = None,
     ) -> None:
         """Take `options` as further parameters of each request, such as a temperature."""
         self.model = model
         endpoint = Endpoint.of(api_key, base_url)
-        self._server = Server(model, endpoint, limits or Limits(), options or {})
+        self._server = Server(model, endpoint, limits or Timeouts(), options or {})
 
     @property
     def host(self) -> str:
         """The server's name and port."""
         return self._server.endpoint.host
 
-    def listen(self, retried: Callable[[Fault], None]) -> None:
+    def listen(self, retried: Callable[[Failure], None]) -> None:
         """Have `retried` hear of each try that failed and is followed by another one."""
         self._server.retried = retried
 
@@ -46,13 +44,13 @@ class OpenAIChat:
         self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
     ) -> Reply:
         """Return the reply; see Chat."""
-        patience = Patience(self._server.limits)
+        patience = Deadline(self._server.limits)
         try:
             async with asyncio.timeout_at(patience.deadline):
                 while True:
                     try:
                         return await self._try_once(messages, schema)
-                    except FailedTry as failed:
+                    except FailedAttempt as failed:
                         await self._server.go_on(failed, patience)
         except TimeoutError as exc:
             raise self._server.complaints.too_slow() from exc
@@ -71,11 +69,11 @@ class OpenAIChat:
         response = await self._server.ask(messages, schema=schema, stream=False)
         payload = parse(response.text)
         if payload is None and response.text.lstrip().startswith("{"):
-            raise FailedTry(Fault("broken connection", words="the reply was cut off"))
+            raise FailedAttempt(Failure("broken connection", words="the reply was cut off"))
         if payload is None:
             raise self._server.complaints.not_a_reply()
-        if fault := fault_in(payload):
-            raise FailedTry(fault)
+        if fault := failure_in(payload):
+            raise FailedAttempt(fault)
         part = part_of(payload)
         self._server.dialect.thinks_unopened |= thinks_unopened(part.text)
         text = without_thinking(part.text).strip()

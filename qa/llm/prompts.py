@@ -1,10 +1,13 @@
 """Prompts: text files with `$name` variables, each replaceable by a file of the same name."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 from qa.config import bundled
+from qa.corpus.papers import Paper
 from qa.errors import PromptError
 
 VARIABLES = {
@@ -73,3 +76,24 @@ def _check_names(folder: Path) -> None:
 
 def _listed(names: frozenset[str]) -> str:
     return ", ".join(f"${name}" for name in sorted(names)) or "no variables"
+
+
+_KEY = re.compile(r"\[(P?\d+)\]")
+_TAG = re.compile(r"<(/?\s*papers\b)", re.IGNORECASE)
+
+
+def as_material(key: str, paper: Paper, sentences: tuple[int, ...] | None = None) -> str:
+    """The paper as the model sees it: `[key] title`, then `(number) sentence` lines.
+
+    With `sentences` only those of its abstract, in the abstract's order; else all.
+    """
+    chosen = [s for s in paper.sentences if sentences is None or s.number in sentences]
+    lines = [f"[{key}] {one_line(paper.title)}"]
+    lines += [f"({s.number}) {one_line(s.text)}" for s in chosen]
+    return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """The text on one line, harmless: no control characters, no keys, no closing tag."""
+    plain = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+    return _TAG.sub(r"(\1", _KEY.sub(r"(\1)", " ".join(plain.split())))

@@ -6,12 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 
 from qa.errors import ChatTimeout
-from qa.llm.completion import DONE, Part, events, parse, part_of
-from qa.llm.faults import FailedTry, Fault, fault_in, fault_of
-from qa.llm.limits import Patience
+from qa.llm.errors import FailedAttempt, Failure, failure_in, failure_of
 from qa.llm.messages import Message, Usage, estimated_usage
-from qa.llm.server import Server
-from qa.llm.thinking import Thinking
+from qa.llm.replies import DONE, Part, Thinking, events, parse, part_of
+from qa.llm.requests import Deadline, Server
 
 T = TypeVar("T")
 
@@ -36,15 +34,15 @@ class OpenAIStream:
         await self._pieces.aclose()
 
     async def _read(self) -> AsyncGenerator[str, None]:
-        patience = Patience(self._server.limits)
+        patience = Deadline(self._server.limits)
         while True:
-            a_try = _Try(self._server, self._messages, patience)
+            a_try = _Attempt(self._server, self._messages, patience)
             try:
                 async with contextlib.aclosing(a_try.pieces()) as pieces:
                     async for piece in pieces:
                         yield piece
                 break
-            except FailedTry as failed:
+            except FailedAttempt as failed:
                 if a_try.begun:
                     raise self._server.complaints.broken_off(failed.fault) from failed.__cause__
                 await self._server.go_on(failed, patience)
@@ -53,10 +51,10 @@ class OpenAIStream:
         a_try.check_end()
 
 
-class _Try:
+class _Attempt:
     """One try to get a reply, and what has come of it so far."""
 
-    def __init__(self, server: Server, messages: Sequence[Message], patience: Patience) -> None:
+    def __init__(self, server: Server, messages: Sequence[Message], patience: Deadline) -> None:
         self.begun = False  # whether text has gone out: from then on there is no other try
         self._server = server
         self._messages = messages
@@ -116,13 +114,13 @@ class _Try:
                 yield self._read_part(data)
         # Some servers never name a reason for the end, but say that it is one.
         if data is None and self._sum.finish is None:
-            raise FailedTry(Fault("broken connection", words="its end never came"))
+            raise FailedAttempt(Failure("broken connection", words="its end never came"))
 
     async def _next(self, lines: AsyncIterator[str]) -> str | None:
         """Return the next event, or None after the last one."""
         try:
             return await self._in_time(self._network(anext(lines, None)))
-        except (FailedTry, ChatTimeout):
+        except (FailedAttempt, ChatTimeout):
             if self._sum.finish is None:
                 raise
             return None  # the reply is there, only its epilogue is missing
@@ -131,14 +129,14 @@ class _Try:
         try:
             return await awaitable
         except Exception as exc:
-            raise FailedTry(fault_of(exc)) from exc
+            raise FailedAttempt(failure_of(exc)) from exc
 
     def _read_part(self, data: str | bytes) -> Part:
         payload = parse(data)
         if payload is None:
-            raise FailedTry(Fault("broken connection", words="one piece was cut off"))
-        if fault := fault_in(payload):
-            raise FailedTry(fault)
+            raise FailedAttempt(Failure("broken connection", words="one piece was cut off"))
+        if fault := failure_in(payload):
+            raise FailedAttempt(fault)
         return part_of(payload)
 
     async def _in_time(self, awaitable: Awaitable[T]) -> T:

@@ -12,9 +12,9 @@ from pydantic import AnyUrl, ValidationError
 
 from qa import __version__
 from qa.errors import QAError
-from qa.mcp.offers import PAGE, Offers, answer_prompt, survey_prompt
-from qa.mcp.shelf import Shelf
-from qa.mcp.sound import sound_text
+from qa.mcp.progress import encodable_text
+from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
+from qa.mcp.session import Session
 from qa.mcp.tools import Tools
 
 NAME = "ask-papers"
@@ -43,7 +43,7 @@ READS = ToolAnnotations(
 class PaperServer(MCPServer[Any]):
     """The server of one corpus."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Session) -> None:
         """Offer what is on the shelf."""
         super().__init__(
             NAME,
@@ -54,7 +54,7 @@ class PaperServer(MCPServer[Any]):
             log_level="WARNING",
         )
         self._offer_tools(Tools(shelf))
-        self._offer_resources(Offers(shelf))
+        self._offer_resources(Resources(shelf))
         self._offer_prompts()
 
     def _offer_tools(self, tools: Tools) -> None:
@@ -67,7 +67,7 @@ class PaperServer(MCPServer[Any]):
         for tool, title in titles.items():
             self.add_tool(tool, title=title, description=getdoc(tool), annotations=READS)
 
-    def _offer_resources(self, offers: Offers) -> None:
+    def _offer_resources(self, offers: Resources) -> None:
         self.resource(
             "paper://{id}",
             name="paper",
@@ -136,12 +136,14 @@ class PaperServer(MCPServer[Any]):
             return await super().read_resource(uri, context)
         except ResourceError as exc:
             if isinstance(exc.__cause__, QAError):
-                raise ResourceError(sound_text(str(exc.__cause__))) from exc
+                raise ResourceError(encodable_text(str(exc.__cause__))) from exc
             raise
 
 
 def _failed(text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=sound_text(text))], is_error=True)
+    return CallToolResult(
+        content=[TextContent(type="text", text=encodable_text(text))], is_error=True
+    )
 
 
 def _complaints(error: ValidationError) -> str:

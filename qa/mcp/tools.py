@@ -1,47 +1,219 @@
-"""The tools: ask, search_papers, get_paper and corpus_status."""
+"""The arguments of the tools, as assistants see them described."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, TextContent
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field
 
 from qa.answering.reading import Limits
+from qa.config import rebuild_command
 from qa.corpus.filters import Filters
-from qa.errors import UsageError
-from qa.library import Library
-from qa.mcp import arguments as given
-from qa.mcp.apart import in_thread, to_its_end
-from qa.mcp.findings import answered, evidence, found, record
-from qa.mcp.results import AskResult, PapersResult, SearchResult, StatusResult
-from qa.mcp.shelf import Shelf
-from qa.mcp.sound import sound, sound_text
-from qa.mcp.standing import standing
-from qa.mcp.telling import Teller, telling
-from qa.mcp.texts import ask_text, papers_text, search_text, status_text
+from qa.corpus.readers.corpus import Corpus
+from qa.errors import QAError, StoreError, UsageError
+from qa.library import Library, corpus_of
+from qa.mcp.progress import ProgressReporter, encodable, encodable_text, reporting
+from qa.mcp.schemas import (
+    AskResult,
+    PapersResult,
+    SearchResult,
+    StatusResult,
+    answered,
+    ask_text,
+    evidence,
+    found,
+    papers_text,
+    record,
+    search_text,
+    status_text,
+)
+from qa.mcp.session import Session, in_thread, run_to_end
+
+LONGEST = 2000  # characters of a question
+MOST = 100  # papers that one result lists
+MOST_VALUES, LONGEST_VALUE = 50, 300  # of one filter, in characters: results repeat them
+
+
+def _several(value: object) -> object:
+    """A single value as a list of one, numbers as text: assistants send either."""
+    if value is None:
+        return None
+    values = value if isinstance(value, list) else [value]
+    return [str(one) if isinstance(one, int) else one for one in values]
+
+
+Question = Annotated[
+    str,
+    Field(
+        max_length=LONGEST,
+        description="The whole question in plain words, such as 'which papers train without "
+        "backprop?'. One question a call; no search operators.",
+    ),
+]
+Query = Annotated[
+    str,
+    Field(max_length=LONGEST, description="What the papers should be about: a question or words."),
+]
+Value = Annotated[str, Field(max_length=LONGEST_VALUE)]
+Values = Annotated[list[Value], Field(max_length=MOST_VALUES)]
+Years = Annotated[
+    Values | None,
+    BeforeValidator(_several),
+    Field(description="Only papers of these years: 2023, 2023-, -2020 or 2019-2021."),
+]
+Authors = Annotated[
+    Values | None,
+    BeforeValidator(_several),
+    Field(description="Only papers by any of these authors; a part of the name is enough."),
+]
+Venues = Annotated[
+    Values | None,
+    BeforeValidator(_several),
+    Field(description="Only papers of any of these journals or conferences; a part is enough."),
+]
+Sources = Annotated[
+    Values | None,
+    BeforeValidator(_several),
+    Field(description="Only papers from any of these corpus files; a part of the path is enough."),
+]
+Among = Annotated[
+    list[Value] | None,
+    BeforeValidator(_several),
+    Field(description="Only the papers under these whole ids: to ask within an earlier result."),
+]
+MaxPapers = Annotated[
+    int, Field(ge=1, le=MOST, description="List at most this many papers; cited ones always.")
+]
+Limit = Annotated[int, Field(ge=1, le=MOST, description="How many papers to return.")]
+ReadAtMost = Annotated[
+    int | None,
+    Field(ge=1, description="With a chat model: read at most this many papers, to save time."),
+]
+Quick = Annotated[
+    bool, Field(description="With a chat model: read one round of papers and no further.")
+]
+Exhaustive = Annotated[
+    bool, Field(description="With a chat model: read every paper. Slow and costly.")
+]
+EvidenceOnly = Annotated[
+    bool,
+    Field(description="Do not ask the server's chat model, if it has one: return evidence."),
+]
+Ids = Annotated[
+    list[Value],
+    BeforeValidator(_several),
+    Field(
+        min_length=1,
+        max_length=20,
+        description="Ids of papers, as ask and search_papers give them; the start is enough.",
+    ),
+]
+
+
+def one_line(question: str) -> str:
+    """The question without needless space; raises UsageError if nothing is left."""
+    text = " ".join(question.split())
+    if not text:
+        raise UsageError("The question is empty.")
+    return text
+
+
+def filters_of(
+    *,
+    year: list[str] | None,
+    author: list[str] | None,
+    venue: list[str] | None,
+    source: list[str] | None,
+    among: list[str] | None,
+) -> Filters:
+    """The filters that the arguments ask for; raises UsageError."""
+    try:
+        filters = Filters.parse(
+            years=year or (), authors=author or (), venues=venue or (), sources=source or ()
+        )
+    except UsageError as exc:
+        raise UsageError(str(exc).removeprefix("--")) from exc  # here it is no option
+    return replace(filters, ids=tuple(among or ()), ids_are="the papers given by id")
+
+
+NAMED = 20  # source files named
+SOUND = "The store is complete and up to date."
+CHANGED = "The corpus has changed since the store was built. Bring it up to date with: "
+NONE_YET = "There is no store yet: the first question builds it, once, and reports progress."
+OPENING = "The store is being opened or built right now."
+
+_ANYTHING = Filters(years=((0, 9999),), authors=("",), venues=("",)).kinds()
+
+
+async def corpus_status(shelf: Session, teller: ProgressReporter) -> StatusResult:
+    """The state of the corpus; builds nothing."""
+    corpus = await in_thread(lambda: corpus_of(shelf.config))
+    model, notes = await _model(shelf)
+    result = StatusResult(
+        corpus=str(shelf.config.corpus),
+        ready=False,
+        verdict=OPENING if shelf.is_opening else NONE_YET,
+        files=len(corpus.files),
+        sources=[file.name for file in corpus.files[:NAMED]],
+        embedding=shelf.config.embed_model,
+        model=model,
+        notes=notes,
+    )
+    if shelf.is_opening or not shelf.is_built:
+        return result
+    try:
+        async with shelf.library(teller) as library:
+            found = await in_thread(lambda: _counted(library, corpus))
+    except StoreError as exc:
+        found = {"verdict": str(exc)}
+    return result.model_copy(update=found)
+
+
+async def _model(shelf: Session) -> tuple[str | None, list[str]]:
+    try:
+        return await shelf.model(), []
+    except QAError as exc:
+        return None, [str(exc)]
+
+
+def _counted(library: Library, corpus: Corpus) -> dict[str, object]:
+    store = library.generation
+    counts = {kind: len(store.select(anything)) for kind, anything in _ANYTHING.items()}
+    return {
+        "ready": True,
+        "verdict": CHANGED + rebuild_command(corpus.path)
+        if store.corpus_changed(corpus)
+        else SOUND,
+        "papers": store.paper_count,
+        "with_year": counts["year"],
+        "with_authors": counts["author"],
+        "with_venue": counts["venue"],
+        "built": store.manifest.built_at,
+    }
 
 
 class Tools:
     """What an assistant can do with the corpus on the shelf."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Session) -> None:
         """Take where the library is to be had."""
         self._shelf = shelf
 
     async def ask(  # noqa: PLR0913, PLR0917 - the arguments of the tool
         self,
-        question: given.Question,
+        question: Question,
         ctx: Context[Any, Any],
-        year: given.Years = None,
-        author: given.Authors = None,
-        venue: given.Venues = None,
-        source: given.Sources = None,
-        among: given.Among = None,
-        max_papers: given.MaxPapers = 20,
-        read_at_most: given.ReadAtMost = None,
-        quick: given.Quick = False,  # noqa: FBT002 - an argument of the tool
-        exhaustive: given.Exhaustive = False,  # noqa: FBT002
-        evidence_only: given.EvidenceOnly = False,  # noqa: FBT002
+        year: Years = None,
+        author: Authors = None,
+        venue: Venues = None,
+        source: Sources = None,
+        among: Among = None,
+        max_papers: MaxPapers = 20,
+        read_at_most: ReadAtMost = None,
+        quick: Quick = False,  # noqa: FBT002 - an argument of the tool
+        exhaustive: Exhaustive = False,  # noqa: FBT002
+        evidence_only: EvidenceOnly = False,  # noqa: FBT002
     ) -> Annotated[CallToolResult, AskResult]:
         """Find every paper that answers a question, with the sentences that prove it.
 
@@ -50,16 +222,14 @@ class Tools:
         one it returns at once the papers that match by score, with their most telling sentences,
         for you to judge and to write the answer from.
         """
-        asked = given.one_line(question)
-        filters = given.filters_of(
-            year=year, author=author, venue=venue, source=source, among=among
-        )
+        asked = one_line(question)
+        filters = filters_of(year=year, author=author, venue=venue, source=source, among=among)
         if quick and exhaustive:
             raise UsageError("quick and exhaustive exclude each other.")
         limits = Limits(read_at_most, quick=quick, exhaustive=exhaustive)
-        async with telling(ctx.report_progress, limits) as teller:
+        async with reporting(ctx.report_progress, limits) as teller:
             work = self._asked(asked, filters, limits, max_papers, evidence_only, teller)
-            result = await to_its_end(work)
+            result = await run_to_end(work)
         return told(result, ask_text(result))
 
     async def _asked(  # noqa: PLR0913, PLR0917 - each is an argument of the tool
@@ -69,7 +239,7 @@ class Tools:
         limits: Limits,
         most: int,
         evidence_only: bool,  # noqa: FBT001
-        teller: Teller,
+        teller: ProgressReporter,
     ) -> AskResult:
         async with self._shelf.library(teller, chat=not evidence_only) as library:
             if library.model is None:
@@ -84,30 +254,28 @@ class Tools:
 
     async def search_papers(  # noqa: PLR0913, PLR0917 - the arguments of the tool
         self,
-        query: given.Query,
+        query: Query,
         ctx: Context[Any, Any],
-        year: given.Years = None,
-        author: given.Authors = None,
-        venue: given.Venues = None,
-        source: given.Sources = None,
-        among: given.Among = None,
-        limit: given.Limit = 10,
+        year: Years = None,
+        author: Authors = None,
+        venue: Venues = None,
+        source: Sources = None,
+        among: Among = None,
+        limit: Limit = 10,
     ) -> Annotated[CallToolResult, SearchResult]:
         """Rank the papers for some words, best first, each with its most telling sentence.
 
         Fast, and never asks a chat model. Every query ranks something: that a paper is listed does
         not mean that it is about the query.
         """
-        asked = given.one_line(query)
-        filters = given.filters_of(
-            year=year, author=author, venue=venue, source=source, among=among
-        )
-        async with telling(ctx.report_progress, Limits()) as teller:
-            result = await to_its_end(self._searched(asked, filters, limit, teller))
+        asked = one_line(query)
+        filters = filters_of(year=year, author=author, venue=venue, source=source, among=among)
+        async with reporting(ctx.report_progress, Limits()) as teller:
+            result = await run_to_end(self._searched(asked, filters, limit, teller))
         return told(result, search_text(result))
 
     async def _searched(
-        self, query: str, filters: Filters, limit: int, teller: Teller
+        self, query: str, filters: Filters, limit: int, teller: ProgressReporter
     ) -> SearchResult:
         async with self._shelf.library(teller) as library:
             ranked = await in_thread(lambda: library.search(query, limit=limit, filters=filters))
@@ -116,11 +284,11 @@ class Tools:
         return result.model_copy(update={"notes": notes})
 
     async def get_paper(
-        self, ids: given.Ids, ctx: Context[Any, Any]
+        self, ids: Ids, ctx: Context[Any, Any]
     ) -> Annotated[CallToolResult, PapersResult]:
         """Whole abstracts with all that is known of the papers, several at once."""
         async with (
-            telling(ctx.report_progress, Limits()) as teller,
+            reporting(ctx.report_progress, Limits()) as teller,
             self._shelf.library(teller) as library,
         ):
             papers, missing = [], []
@@ -139,8 +307,8 @@ class Tools:
         self, ctx: Context[Any, Any]
     ) -> Annotated[CallToolResult, StatusResult]:
         """What the corpus holds, which filters make sense on it, and whether it is up to date."""
-        async with telling(ctx.report_progress, Limits()) as teller:
-            result = await to_its_end(standing(self._shelf, teller))
+        async with reporting(ctx.report_progress, Limits()) as teller:
+            result = await run_to_end(corpus_status(self._shelf, teller))
         return told(result, status_text(result))
 
 
@@ -159,6 +327,6 @@ def _why(library: Library, filters: Filters, candidates: int) -> list[str]:
 def told(result: BaseModel, text: str) -> CallToolResult:
     """The result for programs and, as text, for readers."""
     return CallToolResult(
-        content=[TextContent(type="text", text=sound_text(text))],
-        structured_content=sound(result.model_dump(mode="python", exclude_none=True)),
+        content=[TextContent(type="text", text=encodable_text(text))],
+        structured_content=encodable(result.model_dump(mode="python", exclude_none=True)),
     )

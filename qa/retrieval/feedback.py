@@ -18,15 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.retrieval.rank import similarity
-from qa.retrieval.terms import Query
+from qa.retrieval.query import Query
+from qa.retrieval.relevance import Relevance
+from qa.retrieval.scoring import similarity
 
 FloatArray = NDArray[np.float32]
 Scores = NDArray[np.float64]
 
-YES, PARTLY, NO = "yes", "partly", "no"  # what a verdict may be; None: there is no usable one
-
-GOOD = {YES: 1.0, PARTLY: 0.4}  # how much a paper stands for what is sought
+GOOD = {Relevance.YES: 1.0, Relevance.PARTLY: 0.4}  # how much a paper stands for what is sought
 TOWARD, AWAY = 1.0, 0.25  # steps of the vector, the question's own having length 1
 EXPANSION = 2.0  # weight of all new terms together, the question's own together having 1
 NEW_TERMS = 30
@@ -37,16 +36,16 @@ KEYWORDS = 0.5  # share of the keyword score in a candidate's score
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class JudgedPapers:
     """Papers read, row by row: verdicts, vectors (n, d), and how often they have each word."""
 
-    relevances: Sequence[str | None]
+    relevances: Sequence[Relevance | None]
     vectors: FloatArray
     counts: Sequence[Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
+class CorpusStatistics:
     """The corpus that papers stand out from: its size, mean vector (d,) and words' frequencies."""
 
     papers: int
@@ -54,17 +53,19 @@ class Background:
     frequency: Callable[[str], int]  # how many papers have a word
 
 
-def learn(question: Query, lessons: Lessons, background: Background) -> Query:
+def rocchio(question: Query, lessons: JudgedPapers, background: CorpusStatistics) -> Query:
     """Return the question moved by the verdicts.
 
     Always starts from the question as it was asked. Unjudged papers teach nothing.
     """
-    good = _shares([GOOD.get(relevance or "", 0.0) for relevance in lessons.relevances])
-    bad = _shares([float(relevance == NO) for relevance in lessons.relevances])
+    good = _shares(
+        [GOOD.get(relevance, 0.0) if relevance else 0.0 for relevance in lessons.relevances]
+    )
+    bad = _shares([float(relevance == Relevance.NO) for relevance in lessons.relevances])
     # Seen from the corpus's mean, papers differ by topic; seen from zero they are all alike.
     papers = lessons.vectors - background.mean
     vector = question.vector + TOWARD * _unit(good @ papers) - AWAY * _unit(bad @ papers)
-    terms = _expanded(question.terms, _telling(lessons, good, bad, background))
+    terms = _expanded(question.terms, _distinguishing_terms(lessons, good, bad, background))
     return Query(_unit(vector).astype(np.float32), terms)
 
 
@@ -79,8 +80,8 @@ def _unit(vector: NDArray[np.floating]) -> NDArray[np.floating]:
     return vector / length if length > 1e-9 else vector
 
 
-def _telling(
-    lessons: Lessons, good: Scores, bad: Scores, background: Background
+def _distinguishing_terms(
+    lessons: JudgedPapers, good: Scores, bad: Scores, background: CorpusStatistics
 ) -> dict[str, float]:
     """Return the words, by weight, that tell the good papers from the bad and the background."""
     shares = good - AWAY_TERMS * bad if good.any() else good
@@ -90,10 +91,10 @@ def _telling(
         length = math.hypot(*weights.values())
         for term, weight in weights.items():
             total[term] += share * weight / length
-    return _rarest(total, background)
+    return _best_terms(total, background)
 
 
-def _rarest(total: Mapping[str, float], background: Background) -> dict[str, float]:
+def _best_terms(total: Mapping[str, float], background: CorpusStatistics) -> dict[str, float]:
     """Return the NEW_TERMS best of the words by weight x log(papers / papers that have it)."""
     best: list[tuple[float, str]] = []
     highest = math.log(max(background.papers / RARE, 1.0))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qa.retrieval.feedback import NO, PARTLY, YES, Scores
+from qa.retrieval.feedback import Scores
+from qa.retrieval.relevance import Relevance
 
 START = 20.0  # patience, in papers
 NOTHING_YET = 10.0  # more of it as long as nothing is found: the first answer may be well hidden
@@ -22,20 +23,20 @@ REMAINDER = 5  # papers that are rather read at once than in a round of their ow
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadPaper:
     """One paper read: its verdict, and its `standing` among the candidates when it was chosen."""
 
-    relevance: str | None
+    relevance: Relevance | None
     standing: float = 1.0
 
 
-def standing(scores: Scores) -> Scores:
+def relative_scores(scores: Scores) -> Scores:
     """Return how far above the middle candidate each of them stands, the best one being 1."""
     middle = float(np.median(scores)) if len(scores) else 0.0
     return (scores - middle) / max(float(scores.max(initial=0.0)) - middle, 1e-9)
 
 
-def patience(history: Sequence[Read]) -> float:
+def patience(history: Sequence[ReadPaper]) -> float:
     """Return how many more papers without an answer are to be borne; none at 0 or below.
 
     Unjudged papers cost nothing and give nothing. The first answer is the only lead there is:
@@ -44,16 +45,16 @@ def patience(history: Sequence[Read]) -> float:
     """
     left, found = START, 0
     for before, read in enumerate(history):
-        if read.relevance == YES:
+        if read.relevance == Relevance.YES:
             found += 1
             if found == 1:
                 left = ONE + (min(before, LATE) if before >= FIRST_ROUND else 0)
             else:
                 trust = min(max((read.standing - DOUBTED) / (TRUSTED - DOUBTED), 0.0), 1.0)
                 left = max(left - 1.0, min(left + trust * FOUND, _most(found)))
-        elif read.relevance == PARTLY:
+        elif read.relevance == Relevance.PARTLY:
             left -= PARTLY_COSTS
-        elif read.relevance == NO:
+        elif read.relevance == Relevance.NO:
             left -= 1.0
     return left if found else left + NOTHING_YET
 
@@ -62,7 +63,7 @@ def _most(found: int) -> float:
     return min(SEVERAL + EACH * (found - 1), MOST)
 
 
-def next_round(history: Sequence[Read], last: int) -> int:
+def next_round(history: Sequence[ReadPaper], last: int) -> int:
     """Return how many papers to read next, 0 where reading on is no use.
 
     `last` is how many of the history's papers were the last round. A round reads no more than
@@ -70,7 +71,7 @@ def next_round(history: Sequence[Read], last: int) -> int:
     """
     if not history:
         return FIRST_ROUND
-    fruitful = any(read.relevance == YES for read in history[len(history) - last :])
+    fruitful = any(read.relevance == Relevance.YES for read in history[len(history) - last :])
     size = ROUND if fruitful else DRY_ROUND
     left = max(0, math.ceil(patience(history) - 1e-9))
     return left if left <= size + REMAINDER else size

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # whoever calls has loaded these, or does not need them
     from opentelemetry.trace import Span
 
     from qa.config import Traces
-    from qa.index.embedding.embedder import Embedder
+    from qa.index.embedding.base import Embedder
     from qa.llm.messages import Chat
 
 
@@ -62,7 +62,7 @@ def traced_chat(chat: "Chat") -> "Chat":
     """The chat model, each call of which is a span."""
     if not is_on():
         return chat
-    from qa.tracing.calls import TracedChat
+    from qa.tracing.spans import TracedChat
 
     return TracedChat(chat)
 
@@ -71,7 +71,7 @@ def traced_embedder(embedder: "Embedder") -> "Embedder":
     """The embedding model, each question's vector being a span."""
     if not is_on():
         return embedder
-    from qa.tracing.calls import TracedEmbedder
+    from qa.tracing.spans import TracedEmbedder
 
     return TracedEmbedder(embedder)
 

@@ -13,8 +13,7 @@ from opentelemetry.trace import Span
 
 from qa.config import content_is_traced
 from qa.tracing import is_on
-from qa.tracing.attributes import asked, of_step
-from qa.tracing.spans import fail, tracer
+from qa.tracing.spans import asked, fail, of_step, tracer
 
 WORKFLOW = "Pipeline"  # the class of `qa.pipeline`
 

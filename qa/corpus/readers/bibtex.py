@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from qa.corpus.papers import Record, Skipped
 from qa.corpus.readers import fields
-from qa.corpus.readers.entry import Entry
+from qa.corpus.readers.fields import Entry, name
 from qa.corpus.readers.latex import text_from_latex
-from qa.corpus.readers.names import name
 
 if TYPE_CHECKING:
     from bibtexparser.model import Block, Field, String

@@ -3,15 +3,19 @@
 The readers are imported when the first file is read: a plain `ask` only looks at what changed.
 """
 
+import bz2
+import gzip
+import lzma
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from qa.config import rebuild_command
 from qa.corpus.papers import Record, Skipped
-from qa.corpus.readers.hidden import hidden
 from qa.errors import CorpusError
 
 # Goes up by one with every change after which the same files might be read as other papers.
@@ -68,8 +72,6 @@ class Corpus:
 
     def _entries(self, path: Path, name: str, note: Note | None) -> Iterator[Record | Skipped]:
         """Yield the entries of a file, which may be an archive of several."""
-        from qa.corpus.readers.archives import BROKEN, unpacked
-
         try:
             with path.open("rb") as stream:
                 for inner, content in unpacked(stream, name):
@@ -82,8 +84,7 @@ class Corpus:
     def _content(
         self, content: BinaryIO, name: str, note: Note | None
     ) -> Iterator[Record | Skipped]:
-        from qa.corpus.readers.archives import BROKEN
-        from qa.corpus.readers.formats import read_stream
+        from qa.corpus.readers.sniff import read_stream
 
         def noted(words: str) -> None:
             if note:
@@ -123,10 +124,12 @@ def read_corpus(path: Path, columns: Mapping[str, str] | None = None) -> Corpus:
 
 
 def _check(columns: Mapping[str, str]) -> None:
-    from qa.corpus.readers.headers import NAMES
+    from qa.corpus.readers.fields import COLUMN_NAMES
 
-    if unknown := sorted(columns.keys() - NAMES.keys()):
-        raise CorpusError(f"There is no field {unknown[0]}: the fields are {', '.join(NAMES)}.")
+    if unknown := sorted(columns.keys() - COLUMN_NAMES.keys()):
+        raise CorpusError(
+            f"There is no field {unknown[0]}: the fields are {', '.join(COLUMN_NAMES)}."
+        )
 
 
 def _files(folder: Path) -> Iterator[CorpusFile]:
@@ -160,3 +163,65 @@ def _words(error: BaseException) -> str:
     """Return what an error says, on one line."""
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(told.split()) or type(error).__name__
+
+
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
+_ZIP = b"PK\x03\x04"
+_EMPTY_ZIP = b"PK\x05\x06"
+# Documents that are zip archives inside, by a name that only they have among their members.
+_DOCUMENTS = ("[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF")
+
+
+def unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield name and stream of each file inside, which is the file itself when it is no archive.
+
+    Raises one of BROKEN when the archive is damaged, CorpusError when it holds no texts.
+    """
+    magic = stream.read(6)
+    stream.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        yield name, cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    elif magic == b"\xfd7zXZ\x00":
+        yield name, cast("BinaryIO", lzma.LZMAFile(stream))  # noqa: SIM115 - closed by its reader
+    elif magic.startswith(b"BZh"):
+        yield name, cast("BinaryIO", bz2.BZ2File(stream))
+    elif magic.startswith((_ZIP, _EMPTY_ZIP)):
+        yield from _members(stream, name)
+    else:
+        yield name, stream
+
+
+def _members(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
+    with _archive(stream) as archive:
+        inside = archive.namelist()
+        if any(mark in inside for mark in _DOCUMENTS):
+            raise CorpusError("it is an office document or a program")
+        for member in sorted(inside):
+            parts = PurePosixPath(member).parts
+            if not member.endswith("/") and not any(hidden(part) for part in parts):
+                with _member(archive, member) as content:
+                    for inner, unpacked_content in unpacked(content, member):
+                        yield f"{name}/{inner}", unpacked_content
+
+
+def _archive(stream: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(stream)
+    except (ValueError, NotImplementedError) as error:  # what a damaged directory leads to
+        raise CorpusError(f"damaged: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, member: str) -> BinaryIO:
+    try:
+        return cast("BinaryIO", archive.open(member))
+    except (ValueError, RuntimeError) as error:  # a password, or an unknown compression
+        raise CorpusError(f"its {member} cannot be opened: {error}") from error
+
+
+_BY_PROGRAMS = {"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"}
+
+
+def hidden(name: str) -> bool:
+    """Tell whether a file or folder of this name is passed over without a word."""
+    return name.startswith(".") or name in _BY_PROGRAMS

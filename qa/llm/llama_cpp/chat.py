@@ -1,14 +1,16 @@
 """The chat client of a local model: the usual one, to a server that the first call starts."""
 
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatUnreachable
 from qa.llm.client import OpenAIChat
-from qa.llm.limits import Limits
-from qa.llm.llama_cpp.server import LocalServer
+from qa.llm.connection import Timeouts
+from qa.llm.llama_cpp.model_file import ModelFile, megabytes
+from qa.llm.llama_cpp.server import Capacity, LocalServer, require_llama
 from qa.llm.messages import Message, Reply, ReplyStream, Usage, estimated_usage
 
-PATIENCE = Limits.within(3_600.0)  # a slow machine is no failure, and is only the user's own
+PATIENCE = Timeouts.within(3_600.0)  # a slow machine is no failure, and is only the user's own
 OPTIONS = {
     "temperature": 0,  # the same question, the same verdicts
     "max_tokens": 2_048,  # small models may never find an end
@@ -30,7 +32,7 @@ class LocalChat:
         serving: Callable[[], Awaitable[LocalServer]],
         *,
         context: int,
-        limits: Limits | None,
+        limits: Timeouts | None,
     ) -> None:
         self.model = model
         self.context = context  # tokens, prompt and reply
@@ -116,3 +118,54 @@ class _LocalStream:
             raise await self._chat.explained(exc) from exc
         finally:
             await self._inner.aclose()
+
+
+class LocalModel:
+    """One model for any number of questions, also from several threads, until it is closed."""
+
+    def __init__(self, file: ModelFile) -> None:
+        self.file = file
+        self._capacity = Capacity.of(file)
+        self._server: LocalServer | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def find(cls, name: str) -> "LocalModel":
+        """The model of the file that the setting names; nothing is started yet.
+
+        Raises ConfigError if there is none, if it is no chat model, or without llama.cpp.
+        """
+        file = ModelFile.find(name)
+        require_llama()
+        return cls(file)
+
+    @property
+    def name(self) -> str:
+        """What answers call the model."""
+        return self.file.name
+
+    def describe(self) -> str:
+        """The model, its file and what it gets of the machine, in a line."""
+        context = f"{self._capacity.context:,} tokens of context"
+        where = f"{self.file.path.absolute()}, {megabytes(self.file.size)}"
+        return f"{self.name}, run here by llama.cpp ({where}; {context})"
+
+    def chat(self, limits: Timeouts | None) -> LocalChat:
+        """A new client, to be closed after use; its first call starts the server."""
+        context = self._capacity.context
+        return LocalChat(self.name, self._serving, context=context, limits=limits)
+
+    def close(self) -> None:
+        """End the server."""
+        with self._lock:
+            if self._server is not None:
+                self._server.close()
+                self._server = None
+
+    async def _serving(self) -> LocalServer:
+        with self._lock:
+            if self._server is None or self._server.ended:
+                self._server = LocalServer(self.file, self._capacity)
+            server = self._server
+        await server.ready()
+        return server

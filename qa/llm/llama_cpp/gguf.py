@@ -38,7 +38,7 @@ class CutOff(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class GGUFHeader:
     """What stands before the weights; long values are left out."""
 
     values: Mapping[str, Value]
@@ -56,7 +56,7 @@ class Header:
         return 0 if isinstance(greatest, str) else int(greatest)
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> GGUFHeader:
     """The header of the file; raises NotGGUF, CutOff or OSError."""
     with path.open("rb") as file:
         start = file.read(64)
@@ -69,7 +69,7 @@ def read_header(path: Path) -> Header:
                 raise CutOff from exc
 
 
-def _read(cursor: "_Cursor") -> Header:
+def _read(cursor: "_Cursor") -> GGUFHeader:
     """The header, and a look at where the weights end; struct.error where the file ends before."""
     cursor.skip(len(MAGIC))
     version = cursor.number(_KIND)
@@ -77,7 +77,7 @@ def _read(cursor: "_Cursor") -> Header:
         raise NotGGUF(f"a GGUF file of version {version}, of which llama.cpp knows 2 and 3")
     tensors, count = cursor.number(_COUNT), cursor.number(_COUNT)
     pairs = ((cursor.text(), cursor.value()) for _ in range(count))
-    header = Header({key: value for key, value in pairs if value is not None}, tensors)
+    header = GGUFHeader({key: value for key, value in pairs if value is not None}, tensors)
     last = max((cursor.tensor_offset() for _ in range(tensors)), default=0)
     alignment = header.number("general.alignment") or ALIGNMENT
     weights = -(-cursor.at // alignment) * alignment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qa.errors import ConfigError
-from qa.llm.llama_cpp.gguf import CutOff, Header, NotGGUF, read_header
+from qa.llm.llama_cpp.gguf import CutOff, GGUFHeader, NotGGUF, read_header
 
 SUFFIX = ".gguf"
 PART = re.compile(r"-(\d{5})-of-(\d{5})$")  # how the names of a model in several files end
@@ -27,7 +27,7 @@ class ModelFile:
     """A GGUF file of a chat model, or the first of several that hold it together."""
 
     path: Path
-    header: Header
+    header: GGUFHeader
     size: int  # bytes, of all its files together
     fingerprint: str  # tells this model from others, whatever the file is called
 
@@ -129,7 +129,7 @@ def _upto(count: int) -> range:
     return range(1, min(count, 1_000) + 1)
 
 
-def _header(path: Path) -> Header:
+def _header(path: Path) -> GGUFHeader:
     try:
         return read_header(path)
     except NotGGUF as exc:
@@ -145,7 +145,7 @@ def _header(path: Path) -> Header:
         ) from exc
 
 
-def _no_chat(header: Header) -> str:
+def _no_chat(header: GGUFHeader) -> str:
     """What the file is instead of a chat model; empty for a chat model."""
     kind, architecture = header.text("general.type"), header.text("general.architecture")
     other = NO_MODEL.get(kind) or NO_MODEL.get(architecture)

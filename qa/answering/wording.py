@@ -1,0 +1,67 @@
+"""Results in words: the lines that commands, assistants and LlamaIndex programs all show."""
+
+from pathlib import PurePath
+
+from qa.answering.results import Answer, Coverage, ModelUsage, Stopped
+from qa.answering.safe_text import clean_line
+from qa.retrieval.retriever import Scope
+
+WHY = {
+    Stopped.DRY: "reading on turned up nothing more",
+    Stopped.EXHAUSTED: "every paper was read",
+    Stopped.LIMIT: "stopped at the limit; there may be more",
+    Stopped.FAILED: "the model failed; there may be more",
+}
+
+
+def source_name(corpus: str, source: str) -> str:
+    """A source file as the reader knows it: under the name of the corpus folder."""
+    return str(PurePath(corpus) / source) if source != corpus else source
+
+
+def coverage_line(answer: Answer) -> str:
+    """One line that says what the answer rests on, which model wrote it, and what that took."""
+    coverage = answer.coverage
+    if not coverage.candidates:
+        return f"None of {counted(coverage.corpus, 'paper', 'papers')} passes{_filter(coverage)}."
+    if answer.model is None:
+        papers = counted(len(answer.papers), "paper matches", "papers match")
+        among = f"{coverage.candidates:,}{_filter(coverage)}"
+        if answer.papers:
+            return f"{papers} of {among}, by score alone: no chat model read them."
+        return f"Searched {candidates_text(coverage)} by score alone."
+    return f"{reading_line(coverage)} ({WHY[coverage.stopped]}). {_spent(answer)}"
+
+
+def reading_line(coverage: Coverage) -> str:
+    """How far the reading has come: short enough to be shown while it goes on."""
+    parts = [f"Read {coverage.read:,} of {candidates_text(coverage)}"]
+    parts.append(counted(coverage.relevant, "answers", "answer"))
+    if coverage.partly:
+        parts.append(f"{coverage.partly} in part")
+    if coverage.unjudged:
+        parts.append(f"{coverage.unjudged} unjudged")
+    return f"{parts[0]}: {', '.join(parts[1:])}"
+
+
+def candidates_text(coverage: Coverage | Scope) -> str:
+    """How many papers a question is put to, and by which filter: `84 papers (year 2023-)`."""
+    papers = counted(coverage.candidates, "paper", "papers")
+    return f"{papers}{_filter(coverage)}"
+
+
+def _filter(coverage: Coverage | Scope) -> str:
+    return f" ({clean_line(coverage.filter)})" if coverage.filter else ""
+
+
+def _spent(answer: Answer) -> str:
+    usage: ModelUsage = answer.usage
+    about = "about " if usage.estimated else ""
+    calls = counted(usage.calls, "call", "calls")
+    text = f"{answer.model}: {calls}, {about}{usage.total_tokens:,} tokens"
+    return text + (f", ${usage.cost_usd:.4f}." if usage.cost_usd is not None else ".")
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """The number with the word for one or for many: `1 paper`, `1,200 papers`."""
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,77 @@
+"""The writer: puts the papers that qualify before the chat model and streams its answer."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+
+from qa.corpus.papers import Paper
+from qa.errors import ChatContextTooLong
+from qa.llm.messages import Chat, Message, Usage
+from qa.llm.prompts import Prompt, as_material
+from qa.retrieval.relevance import Relevance
+
+WHOLE = 6  # the best papers are given whole, the others by their proving sentences
+NOT_IN_CORPUS = "NOT IN CORPUS:"  # how prompts/answer.system.txt lets the writer decline
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedPaper:
+    """A paper that belongs into the answer, under the number that cites it."""
+
+    n: int
+    paper: Paper
+    relevance: Relevance
+    sentences: tuple[int, ...]  # its proving sentences, the clearest first
+    score: float
+
+
+class Writer:
+    """Writes one answer; `usage` tells afterwards what it took."""
+
+    def __init__(self, chat: Chat, system: Prompt, user: Prompt) -> None:
+        self._chat = chat
+        self._system = system
+        self._user = user
+        self.usage = Usage()
+
+    async def write(
+        self, question: str, papers: Sequence[NumberedPaper], note: str
+    ) -> AsyncGenerator[str, None]:
+        """The answer, piece by piece as the model speaks.
+
+        A prompt that does not fit the model's context is tried again with less of each abstract.
+        Raises a ChatError; what was yielded before it stands.
+        """
+        for attempt, material in enumerate(_materials(papers)):
+            user = self._user.fill(question=question, papers=material, note=note)
+            messages = [Message("system", self._system.text), Message("user", user)]
+            stream = self._chat.stream(messages)
+            try:
+                async for piece in stream:
+                    yield piece
+            except ChatContextTooLong:
+                if attempt == SHRINKS - 1:
+                    raise
+                continue
+            finally:
+                self.usage += stream.usage
+            return
+
+
+SHRINKS = 3
+
+
+def _materials(papers: Sequence[NumberedPaper]) -> list[str]:
+    """The papers as the model sees them, each time shorter: for contexts that are small."""
+    brief = [replace(paper, sentences=paper.sentences[:1]) for paper in papers]
+    return [
+        "\n\n".join(_material(p, whole=place < WHOLE) for place, p in enumerate(papers)),
+        "\n\n".join(_material(paper, whole=False) for paper in papers),
+        "\n\n".join(_material(paper, whole=False) for paper in brief),
+    ]
+
+
+def _material(entry: NumberedPaper, *, whole: bool) -> str:
+    extent = "answers fully" if entry.relevance == Relevance.YES else "answers partly"
+    text = as_material(str(entry.n), entry.paper, None if whole else entry.sentences)
+    title, _, sentences = text.partition("\n")
+    return f"{title} ({extent})\n{sentences}"

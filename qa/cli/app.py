@@ -1,0 +1,489 @@
+"""The commands: `ask QUESTION`, and `qa` with everything else.
+
+Only light modules are imported here: help and completion should come at once.
+"""
+
+import errno
+import functools
+import gc
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import typer
+
+from qa.cli.options import (
+    AsJson,
+    Author,
+    Corpus,
+    Form,
+    Model,
+    Question,
+    QuestionOrFile,
+    Source,
+    Venue,
+    Verbose,
+    Version,
+    Year,
+    filters_of,
+    format_of,
+)
+from qa.config import configured, configured_traces
+from qa.errors import QAError, UsageError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SHOWN_RANKS = 10
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+app = typer.Typer(
+    name="qa",
+    help="Ask questions of a pile of paper abstracts. Answers name every paper they rest on, "
+    "each with the sentence that says so.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # usage errors in lines like ours, not in boxes
+    pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
+)
+ask_app = typer.Typer(
+    name="ask", rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=SETTINGS
+)
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """The command, with the user's errors told in a line and Ctrl-C and closed pipes taken well."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            with _traced():
+                return command(*args, **kwargs)
+        except QAError as exc:
+            typer.echo(f"Error: {exc}", err=True)
+            raise typer.Exit(exc.exit_code) from exc
+        except KeyboardInterrupt as exc:
+            typer.echo("Interrupted. What was read and embedded is kept.", err=True)
+            raise typer.Exit(130) from exc
+        except BrokenPipeError as exc:
+            # whoever read our output has gone; the interpreter must not fail on flushing it
+            _drop_output()
+            raise typer.Exit(0) from exc
+        except OSError as exc:
+            if exc.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+                raise
+            _drop_output()
+            typer.echo(f"Error: the output could not be written: {exc.strerror}.", err=True)
+            raise typer.Exit(1) from exc
+
+    return run
+
+
+def _traced() -> AbstractContextManager[None]:
+    """Sends the command's OpenTelemetry spans where the environment says, if it says so."""
+    traces = configured_traces()
+    if not traces.exporters:
+        return nullcontext()
+    from qa.tracing import exporting
+
+    return exporting(traces, functools.partial(typer.echo, err=True))
+
+
+def _drop_output() -> None:
+    """Let what is still buffered for stdout go nowhere: it cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tolerate_encodings() -> None:
+    """Print `?` for what the output's encoding does not have, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def question_of(words: list[str] | None) -> str:
+    """The question in one line, from stdin for `-`; raises UsageError."""
+    from qa.retrieval.query import checked_question
+
+    return checked_question(sys.stdin.read() if words == ["-"] else " ".join(words or ()))
+
+
+@app.callback()
+def _main(version: Version = False) -> None:
+    """Ask questions of a pile of paper abstracts."""
+
+
+@ask_app.command()
+@app.command()
+@guarded
+def ask(
+    question: QuestionOrFile = None,
+    as_json: AsJson = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Judge one round of papers, no reading on.")
+    ] = False,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Judge every paper of the corpus.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Read at most N papers.")
+    ] = None,
+    max_tokens_total: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tokens-total", metavar="N", min=1, help="Stop reading before N tokens."
+        ),
+    ] = None,
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    form: Form = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Take in what changed in the corpus first.")
+    ] = False,
+    model: Model = None,
+    corpus: Corpus = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if anything in the answer is doubtful.")
+    ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Judge anew, whatever was judged before.")
+    ] = False,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="FILE", help="Answer every question of a file; - is stdin."),
+    ] = None,
+    json_lines: Annotated[
+        Path | None,
+        typer.Option(
+            "--json-lines", metavar="OUT", help="With --file: where the answers go, and stay."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", metavar="N", min=1, help="With --file: questions at once."),
+    ] = None,
+    verbose: Verbose = False,
+    version: Version = False,  # noqa: ARG001 - its callback has acted by now
+) -> None:
+    """Answer QUESTION with every paper and the sentence that says so.
+
+    Without a chat model the papers that match are listed with their own sentences. For a written
+    answer set OPENAI_API_KEY, or OPENAI_BASE_URL to any OpenAI-compatible server; QA_MODEL names
+    the model.
+
+    Exit codes: 0 answered, 1 error, 2 wrong usage, 3 nothing in the corpus answers,
+    130 interrupted.
+
+    For example:
+
+      ask "which papers train without backprop?"
+
+      ask "how does the forward-forward algorithm work?" --model gpt-5-mini
+
+      ask "which papers release code for graphs?" --corpus ~/papers --json
+
+      ask "which papers prune?" --year 2023- --format bibtex > found.bib
+
+      ask --file questions.txt --json-lines answers.jsonl
+    """
+    if quick and exhaustive:
+        raise UsageError("--quick and --exhaustive exclude each other.")
+    from qa.answering.reading import Limits
+
+    config, filters = configured(corpus, model), filters_of(year, author, venue, source)
+    limits = Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive)
+    if file is not None:
+        if question or form or as_json or verbose:
+            raise UsageError("--file excludes QUESTION, --json, --format and --verbose.")
+        from qa.cli.batch import JOBS, AskSettings, ask_all
+
+        asking = AskSettings(limits, filters, cached=not no_cache, strict=strict, jobs=jobs or JOBS)
+        raise typer.Exit(ask_all(file, config, asking, answers=json_lines, refresh=refresh))
+    if json_lines or jobs:
+        raise UsageError("--json-lines and --jobs go with --file.")
+    from qa.cli.ask import ask_once
+
+    code = ask_once(
+        question_of(question),
+        config,
+        limits,
+        filters,
+        form=format_of(form, as_json=as_json),
+        refresh=refresh,
+        strict=strict,
+        cached=not no_cache,
+        verbose=verbose,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+@guarded
+def chat(
+    model: Model = None,
+    corpus: Corpus = None,
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    verbose: Verbose = False,
+) -> None:
+    r"""Hold a conversation: "which of those ...?" is understood.
+
+    Lines from a pipe are answered one by one; the exit code is 1 if one of them failed.
+
+    For example:
+
+      qa chat --year 2023-
+
+      printf 'which papers prune?\nwhich of those release code?\n' | qa chat
+    """
+    from qa.cli.chat import hold_chat
+
+    filters = filters_of(year, author, venue, source)
+    raise typer.Exit(hold_chat(configured(corpus, model), filters, verbose=verbose))
+
+
+@app.command()
+@guarded
+def rebuild(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Folders or files, each a corpus of its own."),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="FIELD=NAME", help="What you call a column; is kept."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Embed everything anew, whatever is known.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild the vector store; only new or changed text is embedded.
+
+    For example:
+
+      qa rebuild
+
+      qa rebuild ~/papers/library.bib
+
+      qa rebuild papers.csv --column title="Article Title" --column year=Erschienen
+    """
+    from qa.cli.corpus import rebuild_stores
+
+    configs = [configured(path) for path in paths] if paths else [configured()]
+    rebuild_stores(configs, column or (), force=force, as_json=as_json)
+
+
+@app.command()
+@guarded
+def search(
+    question: Question,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=1, help="Papers shown.")
+    ] = SHOWN_RANKS,
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    corpus: Corpus = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the papers for QUESTION, without any chat model.
+
+    For example:
+
+      qa search "local learning rules" --limit 20
+    """
+    from qa.cli.ask import search_once
+
+    filters = filters_of(year, author, venue, source)
+    code = search_once(
+        question_of(question), configured(corpus), filters, limit=limit, as_json=as_json
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+@guarded
+def papers(
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    corpus: Corpus = None,
+    form: Form = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table with all metadata.")] = False,
+) -> None:
+    """List the papers of the corpus, or write them for other programs.
+
+    Options of one kind widen the choice, options of several kinds narrow it.
+
+    For example:
+
+      qa papers --year 2019-2021 --author hinton
+
+      qa papers --source library.bib --format ris > library.ris
+    """
+    from qa.cli.corpus import list_papers
+
+    filters = filters_of(year, author, venue, source)
+    form = format_of(form, as_json=as_json, as_csv=as_csv)
+    raise typer.Exit(list_papers(configured(corpus), filters, form))
+
+
+@app.command()
+@guarded
+def show(
+    paper: Annotated[str, typer.Argument(metavar="ID", help="A paper's id or the start of it.")],
+    corpus: Corpus = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one paper: title, where it comes from, and its abstract.
+
+    For example:
+
+      qa show 3f1c
+    """
+    from qa.cli.corpus import show_paper
+
+    show_paper(paper, configured(corpus), as_json=as_json)
+
+
+@app.command()
+@guarded
+def status(
+    skipped: Annotated[
+        bool, typer.Option("--skipped", help="List what the last rebuild left out, and why.")
+    ] = False,
+    corpus: Corpus = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show corpus, store, embedding and model, and whether they agree."""
+    from qa.cli.corpus import show_skipped, show_status
+
+    show = show_skipped if skipped else show_status
+    show(configured(corpus), as_json=as_json)
+
+
+@app.command()
+@guarded
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Forget every kept verdict.")] = False,
+) -> None:
+    """Show or forget the verdicts that make asking again cost nothing."""
+    from qa.cli.corpus import show_cache
+
+    show_cache(configured(), clear=clear)
+
+
+@app.command(name="eval")
+@guarded
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Questions as JSON lines.")],
+    judge: Annotated[
+        str, typer.Option("--judge", metavar="model|gold", help="gold: the labels judge.")
+    ] = "model",
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Score the answers made without a chat model.")
+    ] = False,
+    flip: Annotated[
+        float,
+        typer.Option("--flip", min=0.0, max=1.0, help="With gold: share of wrong verdicts."),
+    ] = 0.0,
+    compare: Annotated[
+        Path | None,
+        typer.Option("--compare", metavar="RESULT", help="An earlier --json result."),
+    ] = None,
+    model: Model = None,
+    corpus: Corpus = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score answers on labelled questions, to choose a model.
+
+    Each line of FILE is {"id", "type": "set|fact|explain|none", "question", "relevant": [titles],
+    "partial": [titles]}.
+
+    For example:
+
+      qa eval questions.jsonl --judge gold
+
+      qa eval questions.jsonl --model gpt-5-mini --json > mini.json
+    """
+    if judge not in {"model", "gold"}:
+        raise UsageError(f"--judge is {judge!r}; it must be model or gold.")
+    from qa.cli.evaluate import score_file
+
+    chosen = "none" if no_model or judge == "gold" else model
+    score_file(
+        file,
+        configured(corpus, chosen),
+        gold=judge == "gold" and not no_model,
+        flip=flip,
+        compare=compare,
+        as_json=as_json,
+    )
+
+
+@app.command()
+@guarded
+def mcp(
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve by HTTP instead of over stdin and stdout.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="N", min=0, max=65535, help="With --http; 8765 if not set."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="ADDRESS", help="With --http; 127.0.0.1 if not set."),
+    ] = None,
+    expose: Annotated[
+        bool, typer.Option("--expose", help="Allow a --host that other machines can reach.")
+    ] = False,
+    model: Model = None,
+    corpus: Corpus = None,
+) -> None:
+    """Serve the corpus to assistants, by the Model Context Protocol.
+
+    Assistants start this themselves; the README has the configuration for the common ones.
+
+    For example:
+
+      qa mcp --corpus ~/papers
+
+      qa mcp --http --port 8765
+    """
+    from qa.mcp.transport import Address, serve
+
+    if not http and (port is not None or host is not None or expose):
+        raise UsageError("--port, --host and --expose go with --http.")
+    address = Address.checked(host, port, expose=expose) if http else None
+    serve(configured(corpus, model), address, lambda line: typer.echo(line, err=True))
+
+
+def main() -> None:
+    """Run `qa`."""
+    _run(app)
+
+
+def ask_main() -> None:
+    """Run `ask`, which is `qa ask`."""
+    _run(ask_app)
+
+
+def _run(program: typer.Typer) -> None:
+    _tolerate_encodings()
+    try:
+        program()
+    finally:
+        gc.freeze()  # at the end Python would look once more at all that it has imported: 0.3 s

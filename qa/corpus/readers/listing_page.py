@@ -1,0 +1,91 @@
+"""Pages of paper listings saved as text: a short title line, then a long abstract line, and so on.
+
+Such a page comes from a browser's "select all": around the papers stand headings, dates, counters
+and buttons, and the button before the first title is glued to it (`SubscribeLaCache: ...`).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from qa.corpus.papers import Record, Skipped
+from qa.corpus.readers import fields
+from qa.corpus.readers.fields import Entry
+
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+_FURNITURE = re.compile(
+    rf"""(?:
+      new | subscribe | upvote[sd]? | previous | next | view\ all | trending(?:\ papers)?
+    | (?:daily|weekly|monthly|trending|top)\ papers | papers
+    | get\ trending\ papers\ in\ your\ email\ inbox.{{0,40}}
+    | by\s?AK\b.{{0,60}}
+    | (?:submitted|published|posted)\ (?:by|on|at)\b.{{0,60}}
+    | [-+·•|/#]* \s* \d[\d.,]* \s* [km]? \s* [-·•|/]*
+    | [-+·•|/]+
+    | \d+ \s (?:author|comment|upvote|vote|like|paper)s?
+    | \d+ \s (?:minute|hour|day|week|month)s? \s ago
+    | (?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s{_MONTH}\s\d{{1,2}}(?:,?\s\d{{4}})?
+    | (?:on\s)? {_MONTH} \s \d{{1,2}} (?:,?\s\d{{4}})?
+    | (?:on\s)? \d{{1,2}} \s {_MONTH} (?:\s\d{{4}})?
+    | {_MONTH} \s \d{{4}} | \d{{4}}-\d{{2}}(?:-\d{{2}})?
+    | week \s (?:\d+|of\b.{{0,30}})
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_INVITATION = re.compile(r"get trending papers in your email inbox", re.IGNORECASE)
+_SECTION = re.compile(
+    r"\W*(?:\d\.?\s)?(?:abstract|introduction|background|objectives?|aims?|methods?|results?|"
+    r"discussion|conclusions?|summary|keywords?|references|related work)\W*",
+    re.IGNORECASE,
+)
+_GLUED = re.compile(r"Subscribe(?=\S)(?![a-z])")
+
+
+def read_listing_page(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]:
+    """Yield each title with the abstract that follows it; lines of the page itself are left out."""
+    title, title_line, begun, invited = "", 0, False, False
+    for number, line in enumerate(lines, start=1):
+        text = fields.plain(line)
+        if not text or _FURNITURE.fullmatch(text):
+            invited = invited or _INVITATION.match(text) is not None
+            continue
+        if is_abstract(text):
+            entry = Entry(title=title, abstract=text)
+            yield entry.paper(source, f"line {title_line or number}")
+            title, title_line, begun = "", 0, True
+            continue
+        if title and begun:
+            yield Skipped(source, "no abstract", f"line {title_line}")
+        title, title_line = _unglued(text, begun=begun, invited=invited), number
+    if title and begun:
+        yield Skipped(source, "no abstract", f"line {title_line}")
+
+
+def is_abstract(text: str) -> bool:
+    """Tell an abstract from a title by its length, and by its full stop where that leaves doubt."""
+    words = text.count(" ") + 1
+    if words >= 40 or len(text) >= 300:
+        return True
+    return words >= 20 and text.endswith((".", "!", "?", ".)", '."'))
+
+
+def looks_like_listing_page(lines: Iterable[str]) -> bool:
+    """Tell whether the lines begin like a page: its invitation, or titles and abstracts in turn."""
+    shape = ""
+    for line in lines:
+        text = fields.plain(line)
+        if _INVITATION.match(text):
+            return True
+        if _SECTION.fullmatch(text):
+            return False  # one paper with its sections
+        if text and not _FURNITURE.fullmatch(text):
+            shape += "A" if is_abstract(text) else "t"
+    return "tAtAtA" in shape or shape == "tAtA"
+
+
+def _unglued(title: str, *, begun: bool, invited: bool) -> str:
+    """Return the title without the button's label, which only the first one on a page has."""
+    if begun:
+        return title
+    if invited:
+        return title.removeprefix("Subscribe")
+    return _GLUED.sub("", title, count=1) if _GLUED.match(title) else title

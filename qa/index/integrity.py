@@ -1,0 +1,171 @@
+"""Verification: whether a generation really finds what it holds."""
+
+import hashlib
+import random
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa.config import rebuild_command
+from qa.corpus.papers import Paper
+from qa.corpus.readers.corpus import Corpus
+from qa.errors import StoreDamaged, StoreError
+from qa.index.bm25 import longest_word
+from qa.index.chroma_server import ChromaServer
+from qa.index.embedding.base import FloatArray
+from qa.index.embedding_cache import EmbeddingCache
+from qa.index.file_errors import MEND, naming_corpus, reading_errors
+from qa.index.generation import Generation
+from qa.index.layout import StoreLayout, size_on_disk
+from qa.index.locks import LockHolder, is_locked, lock_holder
+from qa.index.manifest import Manifest
+
+SAMPLE = 32  # papers
+_MISSES = 1  # of them: the search is approximate, if hardly ever so for ten hits
+
+
+def verify(generation: Generation) -> None:
+    """Check every file, and ask for a sample of papers by their own vectors and words.
+
+    Raises StoreDamaged.
+    """
+    if name := broken_file(generation.folder, generation.manifest.sums):
+        raise StoreDamaged(f"{generation.folder / name} is not as it was written. {MEND}")
+    ids = generation.ids()
+    sample = random.Random(0).sample(ids, min(SAMPLE, len(ids)))  # noqa: S311 (no secret)
+    vectors = generation.vectors(sample)
+    papers = generation.papers(sample)
+    lost = [paper_id for paper_id in sample if not _found(generation, paper_id, vectors)]
+    silent = [paper.id for paper in papers if not _indexed(generation, paper)]
+    if len(papers) < len(sample) or len(lost) > _MISSES or silent:
+        some = ", ".join([*lost, *silent][:3])
+        raise StoreDamaged(
+            f"The store in {generation.folder} does not find papers again that it holds ({some}). "
+            f"{MEND}"
+        )
+
+
+def _found(generation: Generation, paper_id: str, vectors: dict[str, FloatArray]) -> bool:
+    """Tell whether a search by a paper's vector finds it, unless ten others are nearer to it.
+
+    Those may be: the vector of an abstract in several chunks is their mean, and papers repeat.
+    """
+    if paper_id not in vectors:
+        return False
+    vector = vectors[paper_id][0]
+    hits = generation.nearest(vector, 10)
+    own = generation.nearest(vector, 1, only=[paper_id])
+    return bool(own) and (paper_id in dict(hits) or own[0][1] <= hits[-1][1] + 1e-4)
+
+
+def _indexed(generation: Generation, paper: Paper) -> bool:
+    word = longest_word(f"{paper.title} {paper.abstract}")
+    return word is None or generation.document_frequency(word) > 0
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file by its name below the folder.
+
+    Chroma's database is not among them: Chroma writes a line into it at each opening. Nor is an
+    index that Chroma has not yet written out, as that of a single vector: its files are stubs.
+    """
+    index = [
+        path
+        for path in sorted((folder / "chroma").glob("*/*"))
+        if (path.parent / "index_metadata.pickle").is_file()
+    ]
+    files = [folder / "papers.sqlite", *index]
+    return {path.relative_to(folder).as_posix(): _sum(path) for path in files}
+
+
+def broken_file(folder: Path, sealed: dict[str, str]) -> str | None:
+    """Return the name of a file that is not as it was sealed, None if all are."""
+    for name, known in sealed.items():
+        path = folder / name
+        if not path.is_file() or _sum(path) != known:
+            return name
+    database = folder / "chroma" / "chroma.sqlite3"
+    return (
+        "chroma/chroma.sqlite3"
+        if database.is_file() and not _passes_quick_check(database)
+        else None
+    )
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _passes_quick_check(path: Path) -> bool:
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+        except sqlite3.DatabaseError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """Counts from every part of a store, and a verdict in words."""
+
+    folder: Path
+    manifest: Manifest | None  # None: nothing can be opened
+    papers: int  # rows of papers
+    vectors: int  # that Chroma can be asked for
+    cached: int  # chunks in the embedding cache
+    cache_bytes: int
+    disk_bytes: int  # of everything, the cache among it
+    corpus_changed: bool
+    writer: LockHolder | None  # a rebuild that is running
+    verdict: str  # one line
+    sound: bool  # nothing needs to be done
+
+
+def store_status(
+    store: Path, corpus: Corpus, *, fingerprint: str, server: ChromaServer | None = None
+) -> StoreStatus:
+    """Look into a store with the settings that a question would use; never raises for its state."""
+    layout = StoreLayout.of(store, corpus.path)
+    manifest, papers, vectors, changed = None, 0, 0, False
+    try:
+        opened = Generation.open(store, corpus.path, fingerprint=fingerprint, server=server)
+        with opened as generation:
+            manifest, papers = generation.manifest, generation.paper_count
+            vectors = generation.vector_count()
+            changed = generation.corpus_changed(corpus)
+            with naming_corpus(corpus.path):
+                verify(generation)
+        verdict = _changed(corpus) if changed else "The store is complete and up to date."
+    except StoreError as exc:
+        verdict = str(exc)
+    cached, cache_bytes = _cache(layout)
+    return StoreStatus(
+        folder=layout.folder,
+        manifest=manifest,
+        papers=papers,
+        vectors=vectors,
+        cached=cached,
+        cache_bytes=cache_bytes,
+        disk_bytes=size_on_disk(layout.folder),
+        corpus_changed=changed,
+        writer=lock_holder(layout) if is_locked(layout) else None,
+        verdict=verdict,
+        sound=verdict.startswith("The store is complete"),
+    )
+
+
+def _changed(corpus: Corpus) -> str:
+    command = rebuild_command(corpus.path)
+    return f"The corpus has changed since the store was built. Bring it up to date with: {command}"
+
+
+def _cache(layout: StoreLayout) -> tuple[int, int]:
+    if not layout.cache.exists():
+        return 0, 0
+    try:
+        with reading_errors(layout.cache):
+            return EmbeddingCache.count(layout.cache), layout.cache.stat().st_size
+    except StoreError:
+        return 0, 0

@@ -1,0 +1,417 @@
+"""What the tools return: the schemas that assistants read, each field described."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qa.answering.assemble import listed_papers, nearest_papers, papers_by_score
+from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Outcome, Stopped
+from qa.answering.safe_text import clean, clean_line
+from qa.answering.wording import WHY, source_name
+from qa.corpus.filters import Filters
+from qa.corpus.papers import Paper
+from qa.library import Found, Library
+from qa.retrieval.relevance import Relevance
+from qa.retrieval.retriever import Scope
+
+
+class Result(BaseModel):
+    """A part of a result; what is null is left out of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class EvidenceSentence(Result):
+    """A sentence of an abstract, word for word."""
+
+    sentence: int = Field(description="Its number in the abstract, from 1.")
+    text: str = Field(description="The sentence, word for word.")
+
+
+Match = Literal["yes", "partly", "likely", "possible", "further", "ranked"]
+
+
+class PaperResult(Result):
+    """A paper of an answer or a search."""
+
+    n: int = Field(description="The number to cite the paper by, as [n], in this result.")
+    id: str = Field(description="The paper's id: for get_paper, and for its resource paper://ID.")
+    title: str = Field(description="The title.")
+    authors: str | None = Field(default=None, description="Who wrote it, abridged; where known.")
+    year: int | None = Field(default=None, description="Year of publication, where known.")
+    venue: str | None = Field(default=None, description="Journal or conference, where known.")
+    match: Match = Field(
+        description="How far the paper answers. yes, partly: a chat model has read the abstract "
+        "and says so. likely, possible: the score speaks for it, nobody has read it. further: "
+        "ranked below those. ranked: in its place in a search, no more is said."
+    )
+    score: float = Field(description="0 to 1, relative to the best paper of this ranking.")
+    cited: bool | None = Field(default=None, description="Whether the written answer cites it.")
+    evidence: list[EvidenceSentence] = Field(
+        description="The sentences of the abstract that bear most on the question."
+    )
+    url: str | None = Field(default=None, description="Where it can be read, where known.")
+
+
+class CoverageResult(Result):
+    """How much of the corpus a result rests on."""
+
+    corpus: int = Field(description="Papers in the corpus.")
+    candidates: int = Field(description="Papers that pass the filters; all without filters.")
+    filter: str | None = Field(default=None, description="The filters in words.")
+    read: int = Field(default=0, description="Abstracts that a chat model has read; 0 without one.")
+    relevant: int = Field(default=0, description="Of those, how many answer the question.")
+    partly: int = Field(default=0, description="Of those, how many answer it in part.")
+    unjudged: int = Field(default=0, description="Of those, how many got no usable verdict.")
+    stopped: Literal["dry", "exhausted", "limit", "failed"] | None = Field(
+        default=None,
+        description="Why reading ended. dry: reading on turned up nothing more; exhausted: every "
+        "paper was read; limit: there may be more; failed: the chat model gave up.",
+    )
+
+
+class WarningResult(Result):
+    """Something about an answer that its reader should know."""
+
+    kind: str = Field(description="What kind of doubt: unknown_citation, unsupported_number, …")
+    detail: str = Field(description="The doubt in words.")
+
+
+class UsageResult(Result):
+    """What the chat model was asked for."""
+
+    calls: int = Field(description="Requests to the chat model.")
+    prompt_tokens: int = Field(description="Tokens sent.")
+    completion_tokens: int = Field(description="Tokens received.")
+    cost_usd: float | None = Field(default=None, description="US dollars, where prices are known.")
+
+
+class AskResult(Result):
+    """What `ask` comes back with: a checked answer, or the evidence to write one from."""
+
+    question: str = Field(description="The question as it was put.")
+    outcome: Literal["answered", "evidence", "not_in_corpus", "nothing_retrieved"] = Field(
+        description="answered: a chat model read the papers and wrote the answer. evidence: no "
+        "chat model was asked; judge the papers and write the answer yourself. not_in_corpus: "
+        "nothing answers, the nearest papers are given. nothing_retrieved: no paper has anything "
+        "to do with it."
+    )
+    model: str | None = Field(
+        default=None, description="The chat model that read and wrote; absent: none did."
+    )
+    answer: str | None = Field(
+        default=None, description="The answer, each sentence with the [n] of its papers."
+    )
+    papers: list[PaperResult] = Field(description="The papers, best first.")
+    left_out: int = Field(
+        default=0, description="Papers that match as well but are not listed: see max_papers."
+    )
+    nearest: list[PaperResult] = Field(
+        default_factory=list, description="What comes closest where nothing answers."
+    )
+    coverage: CoverageResult = Field(description="How much of the corpus this rests on.")
+    warnings: list[WarningResult] = Field(
+        default_factory=list, description="Doubts about the written answer: tell the user."
+    )
+    usage: UsageResult | None = Field(
+        default=None, description="What the chat model was asked for."
+    )
+    notes: list[str] = Field(default_factory=list, description="What the user should know besides.")
+    next: list[str] = Field(default_factory=list, description="What to do next, if need be.")
+
+
+class SearchResult(Result):
+    """What `search_papers` comes back with."""
+
+    query: str = Field(description="What was searched for.")
+    papers: list[PaperResult] = Field(description="The papers, best first.")
+    candidates: int = Field(description="Papers that pass the filters; all without filters.")
+    corpus: int = Field(description="Papers in the corpus.")
+    filter: str | None = Field(default=None, description="The filters in words.")
+    notes: list[str] = Field(default_factory=list, description="What the user should know besides.")
+
+
+class SentencePlace(Result):
+    """Where a sentence stands in an abstract."""
+
+    sentence: int = Field(description="Its number, from 1: what evidence refers to.")
+    start: int = Field(description="Offset of its first character in the abstract.")
+    end: int = Field(description="Offset after its last character.")
+
+
+class PaperRecord(Result):
+    """All that is known of one paper."""
+
+    id: str = Field(description="The paper's id, the same after every rebuild.")
+    title: str = Field(description="The title.")
+    abstract: str = Field(description="The whole abstract, word for word.")
+    sentences: list[SentencePlace] = Field(description="Its sentences, by offsets.")
+    authors: list[str] = Field(description="Who wrote it; empty where not known.")
+    year: int | None = Field(default=None, description="Year of publication, where known.")
+    venue: str | None = Field(default=None, description="Journal or conference, where known.")
+    doi: str | None = Field(default=None, description="DOI without prefix, where known.")
+    url: str | None = Field(default=None, description="Where it can be read, where known.")
+    keywords: list[str] = Field(description="Keywords; empty where not known.")
+    sources: list[str] = Field(description="The files of the corpus that have it.")
+
+
+class PapersResult(Result):
+    """What `get_paper` comes back with."""
+
+    papers: list[PaperRecord] = Field(description="The papers, in the order of the ids asked for.")
+    missing: list[str] = Field(
+        default_factory=list, description="Ids that name no paper, or several, and why."
+    )
+
+
+class StatusResult(Result):
+    """What `corpus_status` comes back with."""
+
+    corpus: str = Field(description="The folder or file that the papers come from.")
+    ready: bool = Field(
+        description="Whether questions are answered at once; false: the first one builds the "
+        "vector store, which takes a while and reports progress."
+    )
+    verdict: str = Field(description="How things stand, in a line, and what to do if need be.")
+    papers: int | None = Field(default=None, description="Papers in the vector store.")
+    with_year: int | None = Field(default=None, description="Of those, how many have a year.")
+    with_authors: int | None = Field(default=None, description="Of those, how many name authors.")
+    with_venue: int | None = Field(default=None, description="Of those, how many name a venue.")
+    files: int = Field(description="Files of the corpus.")
+    sources: list[str] = Field(description="Their names, for the source filter; at most 20.")
+    built: str | None = Field(default=None, description="When the vector store was built.")
+    embedding: str = Field(description="The embedding model that ranks.")
+    model: str | None = Field(
+        default=None,
+        description="The chat model that reads and writes for ask; absent: ask returns evidence.",
+    )
+    notes: list[str] = Field(default_factory=list, description="What the user should know besides.")
+
+
+MISSES = 5  # papers given as the nearest where the scores speak for none
+NAMED = 3  # authors named before "et al."
+
+JUDGE = (
+    "No model has judged these papers: read the sentences, leave out papers that do not answer "
+    "the question, and cite the others by title as well as [n]."
+)
+WHOLE = "Where the sentences leave it open, get_paper gives whole abstracts, several at once."
+MORE = "If papers may be missing, call search_papers with other words for the same thing."
+RAISE = "More papers match than are listed: raise max_papers to see them."
+LOOSEN = "No paper passes the filters: corpus_status says which of them make sense here."
+ELSEWHERE = "Call search_papers with other words; if that finds nothing, tell the user so."
+
+_BY_VERDICT: Mapping[Relevance, Match] = {
+    Relevance.YES: "yes",
+    Relevance.PARTLY: "partly",
+    Relevance.NO: "further",
+}
+_BY_SCORE: Mapping[Relevance, Match] = {
+    Relevance.YES: "likely",
+    Relevance.PARTLY: "possible",
+    Relevance.NO: "further",
+}
+
+
+def evidence(library: Library, question: str, filters: Filters, most: int) -> AskResult:
+    """The papers that the scores speak for, then those ranked below, for the assistant to judge."""
+    retriever = library.retriever(filters)
+    scope = retriever.scope
+    search = retriever.alone(question)
+    chosen = listed_papers(papers_by_score(search, retriever), set())
+    room = most - len(chosen) if chosen else min(most, MISSES)
+    also = nearest_papers(search, retriever, max(0, room), but=[paper.id for paper in chosen])
+    papers = _papers(library, [*chosen[:most], *listed_papers(also, set())], _BY_SCORE)
+    declined = Outcome.NOT_IN_CORPUS if papers else Outcome.NOTHING_RETRIEVED
+    return AskResult(
+        question=question,
+        outcome="evidence" if chosen else declined.value,
+        papers=papers if chosen else [],
+        left_out=max(0, len(chosen) - most),
+        nearest=[] if chosen else papers,
+        coverage=_unread(scope),
+        next=[JUDGE, WHOLE, RAISE if len(chosen) > most else MORE] if chosen else _now(scope),
+    )
+
+
+def answered(library: Library, answer: Answer, most: int) -> AskResult:
+    """A written and checked answer; papers that it cites are listed however many there are."""
+    kept = [paper for paper in answer.papers if paper.cited or paper.n <= most]
+    coverage = answer.coverage
+    return AskResult(
+        question=answer.question,
+        outcome=answer.outcome.value,
+        model=answer.model,
+        answer=answer.answer or None,
+        papers=_papers(library, kept, _BY_VERDICT),
+        left_out=len(answer.papers) - len(kept),
+        nearest=_papers(library, answer.nearest, _BY_VERDICT),
+        coverage=CoverageResult.model_validate(coverage, from_attributes=True),
+        warnings=[WarningResult(kind=one.kind, detail=one.detail) for one in answer.warnings],
+        usage=_usage(answer.usage),
+        next=[] if answer.outcome == Outcome.ANSWERED else _now(coverage),
+    )
+
+
+def found(library: Library, query: str, result: Found) -> SearchResult:
+    """The papers of a search."""
+    return SearchResult(
+        query=query,
+        papers=_papers(library, result.papers, {**_BY_SCORE, Relevance.NO: "ranked"}),
+        candidates=result.scope.candidates,
+        corpus=result.scope.corpus,
+        filter=result.scope.filter,
+    )
+
+
+def record(paper: Paper, corpus: str) -> PaperRecord:
+    """All that is known of a paper; its sources under the name of the corpus."""
+    return PaperRecord(
+        id=paper.id,
+        title=paper.title,
+        abstract=paper.abstract,
+        sentences=[
+            SentencePlace(sentence=s.number, start=s.start, end=s.end) for s in paper.sentences
+        ],
+        authors=list(paper.authors),
+        year=paper.year,
+        venue=paper.venue,
+        doi=paper.doi,
+        url=paper.link,
+        keywords=list(paper.keywords),
+        sources=[source_name(corpus, source) for source in paper.sources],
+    )
+
+
+def _now(scope: Scope | Coverage) -> list[str]:
+    """What to do where nothing answers."""
+    return [ELSEWHERE if scope.candidates else LOOSEN]
+
+
+def _papers(
+    library: Library, entries: Sequence[ListedPaper], match: Mapping[Relevance, Match]
+) -> list[PaperResult]:
+    """The entries with what is known of their papers, numbered on where they have no number."""
+    whole = {paper.id: paper for paper in library.papers_of(entries)}
+    numbers = _numbers(entries)
+    return [
+        PaperResult(
+            n=n,
+            id=entry.id,
+            title=entry.title,
+            authors=_authors(whole[entry.id].authors),
+            year=whole[entry.id].year,
+            venue=whole[entry.id].venue,
+            match=match[entry.relevance],
+            score=round(entry.score, 3),
+            cited=entry.cited or None,
+            evidence=[EvidenceSentence(sentence=e.sentence, text=e.text) for e in entry.evidence],
+            url=entry.url,
+        )
+        for n, entry in zip(numbers, entries, strict=True)
+    ]
+
+
+def _numbers(entries: Iterable[ListedPaper]) -> list[int]:
+    """The entries' own numbers; where a second list follows, its numbers go on from the first's."""
+    numbers: list[int] = []
+    for entry in entries:
+        last = numbers[-1] if numbers else 0
+        numbers.append(entry.n if entry.n > last else last + 1)
+    return numbers
+
+
+def _authors(names: Sequence[str]) -> str | None:
+    shown = ", ".join(names[:NAMED])
+    return f"{shown} et al." if len(names) > NAMED else shown or None
+
+
+def _unread(scope: Scope) -> CoverageResult:
+    return CoverageResult(corpus=scope.corpus, candidates=scope.candidates, filter=scope.filter)
+
+
+def _usage(spent: ModelUsage) -> UsageResult:
+    return UsageResult.model_validate(spent, from_attributes=True)
+
+
+def ask_text(result: AskResult) -> str:
+    """The answer, or the evidence for one."""
+    blocks = [clean(result.answer)] if result.answer else []
+    blocks += [*_paper_blocks(result.papers)]
+    if result.nearest:
+        blocks += ["Nothing answers. What comes closest:", *_paper_blocks(result.nearest)]
+    told = [_coverage(result), *(f"Warning: {clean_line(w.detail)}" for w in result.warnings)]
+    return "\n".join([*blocks, *told, *result.notes, *result.next])
+
+
+def search_text(result: SearchResult) -> str:
+    """The ranking."""
+    among = _among(result.candidates, result.corpus, result.filter)
+    shown = f"{len(result.papers)} best of {among}, by score alone."
+    return "\n".join([shown, *_paper_blocks(result.papers), *result.notes])
+
+
+def papers_text(result: PapersResult) -> str:
+    """The papers, and which ids name none."""
+    return "\n\n".join([*map(paper_text, result.papers), *result.missing])
+
+
+def paper_text(paper: PaperRecord) -> str:
+    """One paper, its abstract in numbered sentences."""
+    about = ["; ".join(paper.authors), paper.venue, str(paper.year or ""), paper.url]
+    head = [paper.title, ", ".join(part for part in about if part), f"id {paper.id}"]
+    numbered = (
+        f"({place.sentence}) {clean_line(paper.abstract[place.start : place.end])}"
+        for place in paper.sentences
+    )
+    keywords = [f"Keywords: {', '.join(paper.keywords)}"] if paper.keywords else []
+    sources = f"From {', '.join(paper.sources)}"
+    lines = [*head, *keywords, sources]
+    return "\n".join([*(clean_line(line) for line in lines if line), *numbered])
+
+
+def status_text(result: StatusResult) -> str:
+    """The state of the corpus."""
+    rows = {name: value for name, value in result if value not in (None, [], "")}
+    return "\n".join(f"{name}: {clean_line(_shown(value))}" for name, value in rows.items())
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _paper_blocks(papers: Iterable[PaperResult]) -> Iterable[str]:
+    for paper in papers:
+        about = (paper.authors, paper.venue, str(paper.year or ""), paper.url)
+        told = ", ".join(clean_line(part) for part in about if part)
+        match = "" if paper.match == "ranked" else f", {paper.match}"
+        yield f"[{paper.n}] {clean_line(paper.title)} (id {paper.id}{match})"
+        if told:
+            yield f"  {told}"
+        for one in paper.evidence:
+            yield f"  ({one.sentence}) “{clean_line(one.text)}”"
+
+
+def _coverage(result: AskResult) -> str:
+    coverage = result.coverage
+    among = _among(coverage.candidates, coverage.corpus, coverage.filter)
+    if result.model is None:
+        more = f" {result.left_out} more match." if result.left_out else ""
+        return f"Ranked {among} by score alone; no model has read them.{more}"
+    return f"{result.model} read {coverage.read} of {among}: {_verdicts(coverage)}."
+
+
+def _verdicts(coverage: CoverageResult) -> str:
+    told = [f"{coverage.relevant} answer", f"{coverage.partly} in part"]
+    told += [f"{coverage.unjudged} unjudged"] if coverage.unjudged else []
+    why = f" ({WHY[Stopped(coverage.stopped)]})" if coverage.stopped else ""
+    return ", ".join(told) + why
+
+
+def _among(candidates: int, corpus: int, filters: str | None) -> str:
+    return (
+        f"{candidates} papers ({clean_line(filters)}) of {corpus}"
+        if filters
+        else f"{corpus} papers"
+    )

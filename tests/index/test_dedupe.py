@@ -1,0 +1,108 @@
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.corpus.papers import Record, paper_id, title_key
+from qa.index.dedupe import MergedPapers, same_abstract
+
+
+def unique_papers(records):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(MergedPapers(Path(folder) / "merged.sqlite")) as merged,
+    ):
+        merged.add(records)
+        return next(merged.papers(list(merged.digests()), size=1000), [])
+
+
+ABSTRACT = "We train deep networks without backpropagation and show that local errors suffice."
+OTHER = "A survey of soil moisture sensors for vineyards, with field data from three dry summers."
+
+
+def record(title="A Title", abstract=ABSTRACT, source="a.txt", **more):
+    return Record(title=title, abstract=abstract, source=source, **more)
+
+
+def test_records_of_one_paper_become_one_paper_with_all_its_files():
+    papers = unique_papers([record(), record(title="a  TITLE.", source="b.txt")])
+    assert [paper.sources for paper in papers] == [("a.txt", "b.txt")]
+
+
+def test_same_title_with_another_abstract_stays_a_paper_of_its_own():
+    papers = unique_papers([record(), record(abstract=OTHER)])
+    assert len({paper.id for paper in papers}) == 2
+
+
+def test_near_identical_titles_stay_apart():
+    titles = ("Forward Learning I", "Forward Learning II")
+    papers = unique_papers([record(title=title) for title in titles])
+    assert len(papers) == 2
+
+
+def test_shared_doi_joins_a_preprint_and_its_published_version():
+    first = record(title="Old Title", doi="10.1/x")
+    papers = unique_papers([first, record(title="New Title", doi="10.1/x")])
+    assert len(papers) == 1
+
+
+def test_shared_doi_of_a_volume_does_not_join_its_papers():
+    papers = unique_papers([record(doi="10.1/v"), record("B", OTHER, doi="10.1/v")])
+    assert len(papers) == 2
+
+
+def test_arxiv_versions_join_whatever_their_titles():
+    papers = unique_papers([record("A", arxiv_id="2401.1"), record("B", arxiv_id="2401.1")])
+    assert len(papers) == 1
+
+
+def test_merging_keeps_the_longer_abstract_and_fills_in_what_is_missing():
+    longer = ABSTRACT + " Code is available."
+    papers = unique_papers(
+        [record(year=2020, authors=("A. B.",)), record(abstract=longer, venue="ICML", url="u")]
+    )
+    paper = papers[0]
+    assert (paper.abstract, paper.year, paper.venue, paper.url) == (longer, 2020, "ICML", "u")
+    assert paper.authors == ("A. B.",)
+
+
+def test_ids_do_not_depend_on_order_even_where_titles_are_shared():
+    records = [record(), record(abstract=OTHER), record("Another")]
+    ids = {paper.abstract + paper.title: paper.id for paper in unique_papers(records)}
+    again = {paper.abstract + paper.title: paper.id for paper in unique_papers(records[::-1])}
+    assert ids == again
+
+
+def test_id_survives_a_changed_abstract():
+    assert unique_papers([record()])[0].id == unique_papers([record(abstract=OTHER)])[0].id
+
+
+def test_titles_without_letters_still_get_ids_of_their_own():
+    assert paper_id("???") != paper_id("!!!")
+
+
+@given(st.text())
+def test_title_key_of_a_key_is_the_key(title):
+    assert title_key(title_key(title)) == title_key(title)
+
+
+@given(st.text(max_size=200))
+def test_an_abstract_is_the_same_as_itself(text):
+    assert same_abstract(text, text)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from([ABSTRACT, OTHER]))))
+def test_every_record_ends_in_exactly_one_paper(pairs):
+    records = [record(title, text, source=str(i)) for i, (title, text) in enumerate(pairs)]
+    sources = [source for paper in unique_papers(records) for source in paper.sources]
+    assert sorted(sources) == sorted(r.source for r in records)
+
+
+def test_link_prefers_the_papers_own_url():
+    paper = unique_papers([record(doi="10.1/x", arxiv_id="2401.1", url="https://a.b")])[0]
+    assert paper.link == "https://a.b"
+    assert unique_papers([record(doi="10.1/x")])[0].link == "https://doi.org/10.1/x"
+    assert unique_papers([record(arxiv_id="2401.1")])[0].link == "https://arxiv.org/abs/2401.1"
+    assert unique_papers([record()])[0].link is None

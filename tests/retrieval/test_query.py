@@ -1,0 +1,93 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa.corpus.words import content_word_spans
+from qa.retrieval.query import (
+    asks_for_number,
+    content_words,
+    keyword_terms,
+    strip_asking,
+    tells_own_work,
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "subject"),
+    [
+        ("which papers train without backprop?", "train without backprop"),
+        ("Which of the papers use S4?", "use S4"),
+        ("for learning on graphs, which papers give code?", "for learning on graphs, give code"),
+        ("which papers are about pruning?", "pruning"),
+        ("List all papers that use dropout", "use dropout"),
+        ("Are there any studies on weight decay?", "weight decay"),
+        ("What papers are there about state space models?", "state space models"),
+        ("I\u2019m looking for papers on Mamba", "Mamba"),
+        ("papers about Mamba", "Mamba"),
+        ("Give me a list of articles about GNNs.", "GNNs."),
+    ],
+)
+def test_topic_leaves_out_the_words_that_ask_for_papers(question, subject):
+    assert strip_asking(question) == subject
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How does the forward-forward algorithm work",
+        "Abstract interpretation of networks",
+        "What works best for small data",
+        "Compare S4 with its diagonal variant DSS.",
+    ],
+)
+def test_topic_keeps_questions_that_do_not_ask_for_papers(question):
+    assert strip_asking(question) == question
+
+
+def test_a_question_of_nothing_but_asking_words_stays_as_it_is():
+    assert strip_asking("which papers?") == "which papers?"
+    assert content_words("which papers?") == ["which", "papers"]
+
+
+@given(st.text())
+def test_no_text_is_lost_altogether(question):
+    assert strip_asking(question) or not question.strip()
+    assert list(keyword_terms(question)) == content_words(question)
+
+
+def test_content_words_are_in_lower_case_and_once():
+    assert content_words("which papers prune Networks, and networks of networks?") == [
+        "prune",
+        "networks",
+    ]
+
+
+def test_compounds_are_looked_up_by_their_parts():
+    assert content_words("post-training quantization") == ["post", "training", "quantization"]
+
+
+@pytest.mark.parametrize(
+    ("question", "number"),
+    [
+        ("How many layers does it have?", True),
+        ("What share of the weights is pruned?", True),
+        ("What average speedup is reported?", True),
+        ("which papers train without backprop?", False),
+        ("How does S4 work?", False),
+    ],
+)
+def test_questions_for_a_figure_are_recognised(question, number):
+    assert asks_for_number(question) is number
+
+
+def test_own_work_is_told_from_background():
+    assert tells_own_work("We propose a new rule.")
+    assert tells_own_work("This paper studies depth.")
+    assert not tells_own_work("Backpropagation is the standard method.")
+
+
+def test_telling_words_are_found_where_they_stand():
+    text = "The long-tailed data. We show THEM."
+    assert [text[a:b] for a, b in content_word_spans(text)] == ["long", "tailed", "data"]
+    assert [text[a:b] for a, b in content_word_spans(text, since=9)] == ["tailed", "data"]
+    assert content_word_spans("") == content_word_spans("of the") == ()
