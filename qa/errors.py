@@ -21,21 +21,54 @@
         ├── ChatRefused         the model declined to answer
         └── ChatBadReply        cut off, empty, or not what was asked
 
-Messages say what happened and then what to do next, naming the command where there is one.
+A message says in plain words what happened. What to do next, where that is a command of ours, is
+the `hint`: the command line words it as a command.
 Errors of other libraries are translated once, where that library is called, by `raise … from exc`.
 """
 
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Action(StrEnum):
+    """What the user can do about an error."""
+
+    REBUILD = "rebuild"  # bring the corpus's vector store up to date
+    NAME_COLUMN = "name_column"  # say which column of a table holds a field
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What to do next about an error, as data."""
+
+    action: Action
+    corpus: Path | None = None  # whose store or table; None: the one that was asked
+    column: str | None = None  # the field whose column is not known, for NAME_COLUMN
+
 
 class QAError(Exception):
-    """Something the user can act on; `str()` of it is what is printed."""
+    """Something the user can act on; `str()` of it says what happened."""
 
     exit_code = 1
 
+    def __init__(self, message: str, *, hint: Hint | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
 
 class UsageError(QAError):
-    """The command was called in a way it does not have."""
+    """A command or function was called in a way it does not have.
+
+    `parameter` names the argument that is wrong where the message begins with its name: an option
+    on the command line, a keyword in Python.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 class ConfigError(QAError):
