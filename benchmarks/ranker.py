@@ -37,18 +37,18 @@ def open_retriever(program: OurProgram) -> Iterator[Retriever]:
 def rounds(retriever: Retriever, question: str, count: int) -> Iterator[float]:
     """Yield the milliseconds of each ranking of a question that is read on for some rounds."""
     began = time.perf_counter()
-    search = retriever.first(question)
+    search = retriever.rank(question)
     yield _since(began)
     relevant = frozenset(search.ranking.ids[:TAKEN_AS_RELEVANT])
     reading = ReadingHistory()
     for _ in range(1, count):
-        ids = retriever.next_ids(search, reading.rounds, exhaustive=False)
+        ids = retriever.next_to_read(search, reading.rounds, exhaustive=False)
         if not ids:
             return
         verdicts = tuple(_verdict(id_, relevant) for id_ in ids)
         reading = replace(reading, rounds=(*reading.rounds, verdicts))
         began = time.perf_counter()
-        search = retriever.again(search, reading.rounds)
+        search = retriever.rerank(search, reading.rounds)
         yield _since(began)
 
 

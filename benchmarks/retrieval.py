@@ -106,7 +106,7 @@ def rank(
     with open_retriever(program) as retriever:
         for done, (query, text) in enumerate(queries.items(), start=1):
             began = time.perf_counter()
-            search = retriever.alone(text) if ranking == "alone" else retriever.first(text)
+            search = retriever.rank_unjudged(text) if ranking == "alone" else retriever.rank(text)
             ids = search.ranking.ids
             milliseconds.append(1000 * (time.perf_counter() - began))
             rankings[query] = [document for id_ in ids for document in documents[id_]]

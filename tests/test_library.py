@@ -175,7 +175,7 @@ def test_a_closed_library_says_so(asked):
     [
         ({"question": " "}, "empty"),
         ({"question": "x" * 3000}, "3,000 characters"),
-        ({"question": None}, "no text"),
+        ({"question": None}, "not a text"),
         ({"limits": 5}, "Limits"),
         ({"filters": {"years": "2021-"}}, "Filters"),
         ({"corpus": ""}, "empty name"),

@@ -1,4 +1,4 @@
-"""The papers of an answer: which ones, in what order, under which numbers, with which sentences."""
+"""Put the answer together: its papers, numbered and with their sentences, and what was read."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,108 +10,22 @@ from qa.answering.reading import ReadingHistory
 from qa.answering.results import (
     Answer,
     AnswerWarning,
-    Coverage,
     Evidence,
     ListedPaper,
     ModelUsage,
     Outcome,
-    Stopped,
 )
 from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
 from qa.retrieval.relevance import Relevance
-from qa.retrieval.retriever import Retriever, Scope, Search
+from qa.retrieval.retriever import Retriever, Search
 
-SHOWN = 2  # sentences shown for a paper where no judge has pointed at any
-
-
-def papers_by_verdict(
-    reading: ReadingHistory, search: Search, retriever: Retriever
-) -> tuple[NumberedPaper, ...]:
-    """The papers that qualify by the judge's verdicts, fully before partly, best first."""
-    chosen = {verdict.paper_id: verdict for verdict in reading if verdict.qualifies}
-    papers = retriever.papers(
-        sorted(chosen, key=lambda id_: (chosen[id_].relevance != Relevance.YES, -search.score(id_)))
-    )
-    return tuple(
-        NumberedPaper(
-            n,
-            paper,
-            chosen[paper.id].relevance or Relevance.PARTLY,
-            chosen[paper.id].sentences or retriever.best_sentences(search, paper, 1),
-            search.score(paper.id),
-        )
-        for n, paper in retriever.numbered(papers)
-    )
-
-
-def papers_by_score(search: Search, retriever: Retriever) -> tuple[NumberedPaper, ...]:
-    """The papers that the scores alone speak for, best first; none if the corpus does not answer.
-
-    `yes` and `partly` then say how sure the scorer is.
-    """
-    ranking = search.ranking
-    papers = retriever.papers(ranking.ids[: ranking.cut])
-    sure = set(ranking.ids[: ranking.sure])
-    return tuple(
-        NumberedPaper(
-            n,
-            paper,
-            Relevance.YES if paper.id in sure else Relevance.PARTLY,
-            retriever.best_sentences(search, paper, SHOWN),
-            search.score(paper.id),
-        )
-        for n, paper in retriever.numbered(papers)
-    )
-
-
-def nearest_papers(
-    search: Search, retriever: Retriever, count: int, *, but: Iterable[str] = ()
-) -> tuple[NumberedPaper, ...]:
-    """The papers that come closest to a question that nothing answers, named as such."""
-    left_out = set(but)
-    ids = [id_ for id_ in search.ranking.ids if id_ not in left_out][:count]
-    return tuple(
-        NumberedPaper(
-            n,
-            paper,
-            Relevance.NO,
-            retriever.best_sentences(search, paper, 1),
-            search.score(paper.id),
-        )
-        for n, paper in retriever.numbered(retriever.papers(ids))
-    )
-
-
-def listed_papers(papers: Sequence[NumberedPaper], cited: set[int]) -> tuple[ListedPaper, ...]:
-    """The papers as the answer carries them, quotes cut from the abstracts by their offsets."""
-    return tuple(
-        ListedPaper(
-            n=entry.n,
-            id=entry.paper.id,
-            title=entry.paper.title,
-            relevance=entry.relevance,
-            score=round(entry.score, 4),
-            cited=entry.n in cited,
-            evidence=evidence(entry.paper, entry.sentences),
-            source=entry.paper.sources[0],
-            url=entry.paper.link,
-        )
-        for entry in papers
-    )
-
-
-def evidence(paper: Paper, numbers: Iterable[int]) -> tuple[Evidence, ...]:
-    """The sentences under these numbers: `abstract[start:end] == text` for each."""
-    sentences = [paper.sentences[number - 1] for number in numbers]
-    return tuple(Evidence(s.number, s.text, s.start, s.end) for s in sentences)
-
-
-SAYS_NOT = "The corpus does not say."
-UNJUDGED = "By score alone nothing stands out as an answer; a chat model could tell."
+SENTENCES = 2  # shown for a paper where no judge has pointed at any
 MISSES = 3  # papers named as nearest where nothing answers
+SAYS_NOT = "The corpus does not say."
+UNJUDGED = "By score alone no paper stands out; a chat model could tell."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +36,88 @@ class PipelineParts:
     judge: Judge | None = None
     writer: Writer | None = None
     model: str | None = None
-    base_url: str | None = None  # of the model's server; prices are known for OpenAI's own alone
+    base_url: str | None = None  # of the model's server; only OpenAI's own prices are known
+
+
+def papers_by_verdict(
+    reading: ReadingHistory, search: Search, retriever: Retriever
+) -> tuple[NumberedPaper, ...]:
+    """Return the papers that qualify by the judge's verdicts, fully before partly, best first."""
+    chosen = {verdict.paper_id: verdict for verdict in reading if verdict.qualifies}
+    ids = sorted(
+        chosen, key=lambda id_: (chosen[id_].relevance != Relevance.YES, -search.score(id_))
+    )
+    return tuple(
+        NumberedPaper(
+            n,
+            paper,
+            chosen[paper.id].sentences or retriever.best_sentences(search, paper, 1),
+            search.score(paper.id),
+            relevance=chosen[paper.id].relevance,
+        )
+        for n, paper in retriever.numbered(retriever.papers(ids))
+    )
+
+
+def papers_by_score(
+    search: Search, retriever: Retriever, ids: Sequence[str], *, sentences: int
+) -> tuple[NumberedPaper, ...]:
+    """Return papers that nobody judged, each with as many of its best sentences.
+
+    Those that the ranking lists carry their likelihood.
+    """
+    return tuple(
+        NumberedPaper(
+            n,
+            paper,
+            retriever.best_sentences(search, paper, sentences),
+            search.score(paper.id),
+            likelihood=search.ranking.likelihood(paper.id),
+        )
+        for n, paper in retriever.numbered(retriever.papers(ids))
+    )
+
+
+def listed_papers(
+    papers: Sequence[NumberedPaper], cited: Iterable[int] = ()
+) -> tuple[ListedPaper, ...]:
+    """Return the papers as the answer carries them, quotes cut from the abstracts by offsets."""
+    numbers = set(cited)
+    return tuple(
+        ListedPaper(
+            n=entry.n,
+            id=entry.paper.id,
+            title=entry.paper.title,
+            relevance=entry.relevance,
+            likelihood=entry.likelihood,
+            score=round(entry.score, 4),
+            cited=entry.n in numbers,
+            evidence=evidence(entry.paper, entry.sentences),
+            source=entry.paper.sources[0],
+            url=entry.paper.link,
+        )
+        for entry in papers
+    )
+
+
+def evidence(paper: Paper, numbers: Iterable[int]) -> tuple[Evidence, ...]:
+    """Return the sentences of these numbers: `abstract[start:end] == text` for each."""
+    sentences = [paper.sentences[number - 1] for number in numbers]
+    return tuple(Evidence(s.number, s.text, s.start, s.end) for s in sentences)
 
 
 def assemble_answer(ev: Written, parts: PipelineParts) -> Answer:
-    """The result of a question whose answer is written."""
+    """Return the result of a question whose answer is written."""
     declined = not ev.papers or ev.text.startswith(NOT_IN_CORPUS)
-    search = ev.state.search
     return Answer(
-        question=search.question,
+        question=ev.state.search.question,
         outcome=_outcome(ev, declined=declined),
         model=parts.model,
         embedding=parts.retriever.embedding,
         answer=_declined(ev.text, parts) if declined else ev.text,
         papers=() if declined else listed_papers(ev.papers, cited_numbers(ev.text)),
-        nearest=listed_papers(nearest_papers(search, parts.retriever, MISSES), set())
-        if declined
-        else (),
-        coverage=_coverage(ev, parts.retriever.scope),
+        coverage=ev.state.reading.coverage(parts.retriever.scope, ev.stopped),
+        nearest=_nearest(ev, parts.retriever) if declined else (),
         warnings=_warnings(ev, parts, declined=declined),
         usage=_spent(ev, parts),
         seconds=ev.state.clock.seconds(),
@@ -149,7 +127,9 @@ def assemble_answer(ev: Written, parts: PipelineParts) -> Answer:
 def _outcome(ev: Written, *, declined: bool) -> Outcome:
     if not ev.state.search.ranking.ids:
         return Outcome.NOTHING_RETRIEVED
-    return Outcome.NOT_IN_CORPUS if declined else Outcome.ANSWERED
+    if declined:
+        return Outcome.NOT_IN_CORPUS
+    return Outcome.ANSWERED if ev.state.reading.judged else Outcome.NEAREST
 
 
 def _declined(text: str, parts: PipelineParts) -> str:
@@ -159,8 +139,17 @@ def _declined(text: str, parts: PipelineParts) -> str:
     return f"{SAYS_NOT} {reason}".strip()
 
 
+def _nearest(ev: Written, retriever: Retriever) -> tuple[ListedPaper, ...]:
+    """Return what comes closest where nothing answers, with the verdicts that there are."""
+    search, verdicts = ev.state.search, {v.paper_id: v.relevance for v in ev.state.reading}
+    papers = papers_by_score(search, retriever, search.ranking.ids[:MISSES], sentences=1)
+    return listed_papers(
+        [replace(entry, relevance=verdicts.get(entry.paper.id)) for entry in papers]
+    )
+
+
 def _warnings(ev: Written, parts: PipelineParts, *, declined: bool) -> tuple[AnswerWarning, ...]:
-    """What went wrong on the way, what was left unjudged, and what the check found."""
+    """Return what went wrong on the way, what was left unjudged, and what the check found."""
     warnings = list(ev.state.warnings)
     unjudged = ev.state.reading.count(None)
     if unjudged:
@@ -179,16 +168,6 @@ def _warnings(ev: Written, parts: PipelineParts, *, declined: bool) -> tuple[Ans
         )
         warnings += [AnswerWarning(finding.kind, finding.detail) for finding in findings]
     return tuple(warnings)
-
-
-def _coverage(ev: Written, scope: Scope) -> Coverage:
-    coverage = ev.state.reading.coverage(scope, ev.stopped)
-    if coverage.read:
-        return coverage
-    sure = sum(entry.relevance == Relevance.YES for entry in ev.papers)
-    return replace(
-        coverage, relevant=sure, partly=len(ev.papers) - sure, rounds=1, stopped=Stopped.DRY
-    )
 
 
 def _spent(ev: Written, parts: PipelineParts) -> ModelUsage:

@@ -10,7 +10,6 @@ from typing import Any
 
 from qa.answering.events import Finished
 from qa.answering.judge import Judged
-from qa.answering.results import Outcome
 from qa.corpus.papers import Paper, title_key
 from qa.errors import QAError
 from qa.retrieval.relevance import Relevance, Verdict
@@ -146,7 +145,7 @@ def score(question: Question, result: Finished, key_of: Callable[[str], str]) ->
         read=answer.coverage.read,
         calls=usage.calls,
         tokens=usage.total_tokens,
-        abstained=answer.outcome != Outcome.ANSWERED,
+        abstained=not answer.papers,
         seconds=answer.seconds.total,
         missed=tuple(sorted(question.relevant - set(found))),
     )

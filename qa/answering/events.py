@@ -60,17 +60,17 @@ class Batch(Event):
 
 
 class Decided(Event):
-    """Reading is over."""
+    """Reading is over, or there is no judge to read."""
 
     state: State
-    stopped: Stopped
+    stopped: Stopped | None
 
 
 class Written(Event):
     """The answer is written, or quoted together where there is no writer."""
 
     state: State
-    stopped: Stopped
+    stopped: Stopped | None
     papers: tuple[NumberedPaper, ...]
     text: str
     usage: Usage
@@ -127,7 +127,7 @@ class Learned(Event):
 class ReadingOver(Event):
     """Progress: nothing more is read; the answer is made from what was."""
 
-    stopped: Stopped
+    stopped: Stopped | None
     coverage: Coverage
 
 

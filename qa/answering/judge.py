@@ -1,14 +1,15 @@
-"""The judge: asks the chat model which papers answer the question, and where they say so.
+"""The judge: asks the chat model which papers answer the question, and in which sentences.
 
-The model never copies text; it points at numbered sentences, so a quote cannot be made up. What it
-replies is untrusted: only a known key with a known relevance and existing sentences is a verdict.
+The model never copies text: it points at numbered sentences, so that a quote cannot be made up. Its
+reply is untrusted: only a known key with a known relevance and existing sentences is a verdict.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from qa.answering.verdict_cache import VerdictCache
 from qa.corpus.papers import Paper
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatRefused
 from qa.llm.messages import Chat, Message, Usage
@@ -18,45 +19,35 @@ from qa.retrieval.relevance import Relevance, Verdict
 
 BATCH = 5  # papers a call: small enough to judge each with care, and a round's calls run at once
 ATTEMPTS = 2  # a paper without a usable verdict is asked about once more
+MOST_SENTENCES = 3  # that prove a verdict; prompts/judge.system.txt asks for one to three
 PARALLEL = 8  # calls at a time: what public endpoints and a laptop's server both bear
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One round's verdicts, a verdict for every paper asked about, and what they took."""
+    """The verdicts of one round, one for every paper, and what they took."""
 
     verdicts: tuple[Verdict, ...]
     usage: Usage = field(default_factory=Usage)
-    cached: int = 0  # verdicts that cost nothing because they were known
-    failure: ChatError | None = None  # why some could not be asked about; reading on is no use
+    cached: int = 0  # verdicts that were known from before and cost nothing
+    failure: ChatError | None = None  # why some papers could not be asked about
+    cache_trouble: str | None = None  # why verdicts could not be read or kept, in a sentence
 
 
 class Judge(Protocol):
-    """Whatever can say which papers answer a question."""
+    """What can say which papers answer a question."""
 
     async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:
-        """A verdict for each paper, in the order given."""
-        ...
-
-
-class VerdictCache(Protocol):
-    """Where verdicts are kept between runs, by question, text, model and prompt."""
-
-    def get(self, question: str, papers: Sequence[Paper]) -> dict[str, Verdict]:
-        """The known verdicts among the papers, by paper id."""
-        ...
-
-    def put(self, question: str, papers: Sequence[Paper], verdicts: Iterable[Verdict]) -> None:
-        """Keep the verdicts, all of them at once."""
+        """Return a verdict for each paper, in the order given."""
         ...
 
 
 class ModelJudge:
-    """A judge that asks a chat model, several batches side by side.
+    """A judge that asks a chat model, several batches at a time.
 
-    `one_by_one` is for small models whose server knows the whole of JSON Schema: a call for each
-    paper, under a schema that leaves only the verdict open. `heard` is told while papers are judged
-    how many are, and of how many.
+    `one_by_one` is for small models whose server knows the whole of JSON Schema: one call for each
+    paper, under a schema that leaves only the verdict open. `on_judged` is called with the number
+    of papers judged so far and of how many.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of its own
@@ -67,17 +58,17 @@ class ModelJudge:
         cache: VerdictCache | None = None,
         *,
         one_by_one: bool = False,
-        heard: Callable[[int, int], None] = lambda _, __: None,
+        on_judged: Callable[[int, int], None] = lambda _, __: None,
     ) -> None:
         self._chat = chat
-        self._heard = heard
+        self._on_judged = on_judged
         self._one_by_one = one_by_one
         self._system = system
         self._user = user
         self._cache = cache
 
     async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:
-        """A verdict for each paper, in their order; what a failing server leaves is unjudged."""
+        """Return a verdict for each paper; those that a failing server leaves are unjudged."""
         known = self._cache.get(question, papers) if self._cache else {}
         rest = [paper for paper in papers if paper.id not in known]
         slots = asyncio.Semaphore(PARALLEL)
@@ -89,7 +80,7 @@ class ModelJudge:
             nonlocal done
             part = await self._batch(question, batch, slots)
             done += len(batch)
-            self._heard(done, len(papers))
+            self._on_judged(done, len(papers))
             return part
 
         parts = await asyncio.gather(*map(judged, batches))
@@ -99,12 +90,13 @@ class ModelJudge:
             sum((part.usage for part in parts), Usage()),
             len(known),
             next((part.failure for part in parts if part.failure), None),
+            self._cache.trouble if self._cache else None,
         )
 
     async def _batch(
         self, question: str, papers: Sequence[Paper], slots: asyncio.Semaphore
     ) -> Judged:
-        """The batch's verdicts; papers without a usable one are asked about once more."""
+        """Return the batch's verdicts; papers without a usable one are asked about once more."""
         found: dict[str, Verdict] = {}
         usage, failure = Usage(), None
         for _ in range(ATTEMPTS):
@@ -124,7 +116,7 @@ class ModelJudge:
     async def _ask(
         self, question: str, papers: Sequence[Paper], slots: asyncio.Semaphore
     ) -> tuple[dict[str, Verdict], Usage]:
-        """The usable verdicts of one call, by paper id; a prompt too long is asked in halves."""
+        """Return one call's usable verdicts by paper id; a prompt too long is asked in halves."""
         keys = {f"P{i}": paper for i, paper in enumerate(papers, start=1)}
         user = self._user.fill(
             question=question,
@@ -154,7 +146,7 @@ class ModelJudge:
 
 
 def read_verdicts(text: str, keys: dict[str, Paper]) -> dict[str, Verdict]:
-    """The usable verdicts of a reply, by paper id; whatever is doubtful is left out.
+    """Return the usable verdicts of a reply, by paper id.
 
     Left out are papers under a key that was not asked for or comes twice, another relevance than
     yes, partly or no, and a sentence that the abstract does not have.
@@ -190,9 +182,6 @@ def _verdict(entry: dict[str, Any], paper: Paper) -> Verdict | None:
     return Verdict(paper.id, Relevance(relevance), proving)
 
 
-MOST_SENTENCES = 3  # that prove a verdict; prompts/judge.system.txt asks for one to three
-
-
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     names = list(properties)
     return {
@@ -203,7 +192,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# What every server with strict schemas understands; never changes, so that servers can keep it.
+# Every server with strict schemas understands it. It never changes, so that servers can cache it.
 SCHEMA = _object(
     {
         "papers": {
@@ -221,10 +210,10 @@ SCHEMA = _object(
 
 
 def exact_schema(papers: Mapping[str, Paper]) -> dict[str, Any]:
-    """The schema for these papers, by key, that leaves nothing but the verdicts open.
+    """Return the schema for these papers, by key, that leaves nothing but the verdicts open.
 
-    Every reply under it is a usable verdict on each paper: small models need no more than an
-    opinion. It takes a server that knows the whole of JSON Schema, as llama.cpp's grammars do.
+    Every reply under it is a usable verdict on each paper, also from a small model. The server must
+    know the whole of JSON Schema, as llama.cpp's grammars do.
     """
     entries = [_entry(key, len(paper.sentences)) for key, paper in papers.items()]
     count = len(entries)

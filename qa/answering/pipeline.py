@@ -1,4 +1,4 @@
-"""A question's way: rank, judge, learn and rank again until reading on is no use, write, check.
+"""From question to answer: rank, judge, rank again by the verdicts until done, write, check.
 
 A LlamaIndex workflow: a step may return the event that starts an earlier one, so reading on is the
 loop rank → judge → rank. Progress goes to the event stream while it happens.
@@ -10,7 +10,13 @@ from dataclasses import replace
 
 from workflows import Context, Workflow, step
 
-from qa.answering.assemble import PipelineParts, assemble_answer, papers_by_score, papers_by_verdict
+from qa.answering.assemble import (
+    SENTENCES,
+    PipelineParts,
+    assemble_answer,
+    papers_by_score,
+    papers_by_verdict,
+)
 from qa.answering.events import (
     Asked,
     Batch,
@@ -53,11 +59,11 @@ class Pipeline(Workflow):
         """Rank the corpus for the question, or again with what the verdicts have taught."""
         began = time.perf_counter()
         if isinstance(ev, Asked):
-            ranked = self._retriever.first if self._parts.judge else self._retriever.alone
-            search = ranked(ev.question)
+            rank = self._retriever.rank if self._parts.judge else self._retriever.rank_unjudged
+            search = rank(ev.question)
             state = State(ev.limits, search, ReadingHistory(), Clock(began))
         else:
-            search = self._retriever.again(ev.state.search, ev.state.reading.rounds)
+            search = self._retriever.rerank(ev.state.search, ev.state.reading.rounds)
             state = replace(ev.state, search=search)
         seconds = time.perf_counter() - began
         state = replace(state, clock=replace(state.clock, rank=state.clock.rank + seconds))
@@ -70,21 +76,19 @@ class Pipeline(Workflow):
             ctx.write_event_to_stream(
                 Learned(before=before, search=search, upcoming=upcoming, seconds=seconds)
             )
-        if stopped:
-            return Decided(state=state, stopped=stopped)
-        return Batch(state=state, papers=papers)
+        if papers:
+            return Batch(state=state, papers=papers)
+        return Decided(state=state, stopped=stopped)
 
     def _next(
         self, search: Search, reading: ReadingHistory, limits: Limits
     ) -> tuple[tuple[Paper, ...], Stopped | None]:
-        """The papers to read next, or why reading ends."""
-        if self._parts.judge is None or not search.ranking.ids:
-            return (), Stopped.DRY
-        if reading.fruitless:
+        """Return the papers to read next, or why reading ends; neither where there is no judge."""
+        if self._parts.judge is None:
+            return (), None
+        if reading.unusable:
             return (), Stopped.FAILED
-        if not limits.exhaustive and self._retriever.is_dry(search):
-            return (), Stopped.DRY
-        ids = self._retriever.next_ids(search, reading.rounds, exhaustive=limits.exhaustive)
+        ids = self._retriever.next_to_read(search, reading.rounds, exhaustive=limits.exhaustive)
         if not ids:
             whole = len(reading) == self._retriever.scope.candidates
             return (), Stopped.EXHAUSTED if whole else Stopped.DRY
@@ -105,13 +109,16 @@ class Pipeline(Workflow):
         state = replace(ev.state, reading=reading, clock=clock)
         ctx.write_event_to_stream(
             RoundRead(
-                coverage=reading.coverage(self._retriever.scope, Stopped.DRY),
+                coverage=reading.coverage(self._retriever.scope),
                 search=state.search,
                 papers=ev.papers,
                 judged=judged,
                 seconds=seconds,
             )
         )
+        if judged.cache_trouble and not any(w.kind == "verdict_cache" for w in state.warnings):
+            trouble = AnswerWarning("verdict_cache", judged.cache_trouble)
+            state = replace(state, warnings=(*state.warnings, trouble))
         if judged.failure is None:
             return ReadOn(state=state)
         if not reading.judged:
@@ -131,10 +138,11 @@ class Pipeline(Workflow):
             papers = papers_by_verdict(state.reading, state.search, self._retriever)
         else:
             if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
-                alone = self._retriever.alone(state.search.question)
-                state = replace(state, search=alone)
+                search = self._retriever.rank_unjudged(state.search.question)
+                state = replace(state, search=search)
             ctx.write_event_to_stream(self._scored(state.search))
-            papers = papers_by_score(state.search, self._retriever)
+            ids = state.search.ranking.ids[: state.search.ranking.listed]
+            papers = papers_by_score(state.search, self._retriever, ids, sentences=SENTENCES)
         if self._parts.writer is None or not papers:
             text = "\n".join(map(_quotation, papers))
             return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
@@ -150,14 +158,14 @@ class Pipeline(Workflow):
         )
 
     def _scored(self, search: Search) -> Scored:
-        first = search.blind.first.ids if search.blind else ()
+        first = search.pseudo.first.ids if search.pseudo else ()
         ids = dict.fromkeys([*search.ranking.ids[:LEADING], *first[:LEADING]])
         return Scored(search=search, papers=tuple(self._retriever.papers(list(ids))))
 
     async def _written(
         self, ctx: Context, ev: Decided, papers: tuple[NumberedPaper, ...], writer: Writer
     ) -> tuple[str, tuple[AnswerWarning, ...]]:
-        """The answer, streamed as it comes, and what went wrong; a part is better than nothing."""
+        """Stream the answer; return it whole or in part, and what went wrong."""
         text, shown = "", 0
         note = _note(ev.state.reading, ev.stopped, self._retriever.scope)
         try:
@@ -194,8 +202,8 @@ def _quotation(entry: NumberedPaper) -> str:
     return f"“{quotes}” [{entry.n}]"
 
 
-def _note(reading: ReadingHistory, stopped: Stopped, scope: Scope) -> str:
-    """What the writer should know about how complete its papers are."""
+def _note(reading: ReadingHistory, stopped: Stopped | None, scope: Scope) -> str:
+    """Return what the writer should know about how complete its papers are."""
     if not reading.judged:
         return "These papers were picked by their words alone: some may not answer the question."
     which = f" that pass the filter ({scope.filter})" if scope.filter else ""

@@ -1,4 +1,4 @@
-"""What has been read for a question so far: the verdicts, round by round."""
+"""What has been read for a question so far: the verdicts, round by round, and how far it may go."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,8 +15,8 @@ from qa.retrieval.retriever import Scope
 class Limits:
     """How far the reading may go."""
 
-    papers: int | None = None  # read at most; None: until reading on turns up nothing
-    tokens: int | None = None  # stop reading when about to pass this many
+    papers: int | None = None  # read at most; None: until the stopping rule says so
+    tokens: int | None = None  # read no further when this many would be passed
     quick: bool = False  # one round, no reading on
     exhaustive: bool = False  # every paper of the corpus
 
@@ -30,13 +30,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ReadingHistory:
-    """The rounds of one question, each the verdicts on the papers read in it."""
+    """The rounds of reading for one question, each the verdicts on the papers read in it."""
 
     rounds: tuple[tuple[Verdict, ...], ...] = ()
     usage: Usage = field(default_factory=Usage)
 
     def after(self, judged: Judged) -> "ReadingHistory":
-        """The reading with one more round."""
+        """Return the history with one more round."""
         return replace(
             self, rounds=(*self.rounds, judged.verdicts), usage=self.usage + judged.usage
         )
@@ -48,22 +48,22 @@ class ReadingHistory:
         return sum(len(verdicts) for verdicts in self.rounds)
 
     def count(self, relevance: Relevance | None) -> int:
-        """How many papers got this verdict; None counts those without a usable one."""
+        """Return how many papers got this verdict; None counts those without a usable one."""
         return sum(verdict.relevance == relevance for verdict in self)
 
     @property
     def judged(self) -> bool:
-        """Whether there is any usable verdict."""
+        """Return whether there is any usable verdict."""
         return any(verdict.relevance for verdict in self)
 
     @property
-    def fruitless(self) -> bool:
-        """Whether the judge gave no usable verdict in the last two rounds: it never will."""
+    def unusable(self) -> bool:
+        """Return whether the judge gave no usable verdict in the last two rounds: it never will."""
         last = self.rounds[-2:]
         return len(last) == 2 and not any(v.relevance for verdicts in last for v in verdicts)
 
-    def coverage(self, scope: Scope, stopped: Stopped) -> Coverage:
-        """The counts to be told with the answer."""
+    def coverage(self, scope: Scope, stopped: Stopped | None = None) -> Coverage:
+        """Return the counts that go with the answer; `stopped` None: reading goes on."""
         return Coverage(
             corpus=scope.corpus,
             candidates=scope.candidates,
@@ -73,11 +73,11 @@ class ReadingHistory:
             partly=self.count(Relevance.PARTLY),
             unjudged=self.count(None),
             rounds=len(self.rounds),
-            stopped=stopped,
+            stopped=stopped if self.rounds else None,
         )
 
     def allowance(self, limits: Limits) -> int | None:
-        """How many papers may still be read; None: no limit, 0: stop."""
+        """Return how many papers may still be read; None: no limit, 0: stop."""
         if limits.quick and self.rounds:
             return 0
         if limits.tokens is not None and self._next_total() > limits.tokens:
@@ -85,7 +85,7 @@ class ReadingHistory:
         return None if limits.papers is None else max(0, limits.papers - len(self))
 
     def _next_total(self) -> int:
-        """The tokens spent if another round and the answer each cost as much as a round did."""
+        """Return the tokens if another round and the answer each cost as much as a round did."""
         rounds = max(1, len(self.rounds))
         spent = self.usage.total_tokens
         return spent + 2 * spent // rounds

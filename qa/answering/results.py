@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from qa.retrieval.relevance import Relevance
+from qa.retrieval.relevance import Likelihood, Relevance
 
 
 class Outcome(StrEnum):
     """What came of a question."""
 
-    ANSWERED = "answered"
+    ANSWERED = "answered"  # a judge found papers that answer
+    NEAREST = "nearest"  # nobody judged; by score alone some papers are likely answers
     NOT_IN_CORPUS = "not_in_corpus"  # papers were read or scored, and none answers
     NOTHING_RETRIEVED = "nothing_retrieved"  # no paper was even a candidate
 
@@ -17,7 +18,7 @@ class Outcome(StrEnum):
 class Stopped(StrEnum):
     """Why the reading ended."""
 
-    DRY = "dry"  # reading further turned up nothing
+    DRY = "dry"  # the stopping rule: the last papers read did not answer
     EXHAUSTED = "exhausted"  # every paper was read
     LIMIT = "limit"  # --limit, --quick or --max-tokens-total
     FAILED = "failed"  # the chat model gave up; what was read until then counts
@@ -40,7 +41,8 @@ class ListedPaper:
     n: int  # what [n] in the answer means
     id: str
     title: str
-    relevance: Relevance
+    relevance: Relevance | None  # the judge's verdict; None where nobody judged the paper
+    likelihood: Likelihood | None  # by score, where nobody judged; None for the others
     score: float  # 0 to 1, of the ranking
     cited: bool
     evidence: tuple[Evidence, ...]
@@ -50,17 +52,17 @@ class ListedPaper:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the corpus the answer rests on."""
+    """How much of the corpus a judge has read for the answer; all zero where there is none."""
 
-    corpus: int
-    candidates: int
-    filter: str | None = None
-    read: int = 0
-    relevant: int = 0
-    partly: int = 0
-    unjudged: int = 0
+    corpus: int  # papers in the corpus
+    candidates: int  # papers that pass the filters
+    filter: str | None = None  # the filters in words
+    read: int = 0  # papers put to the judge
+    relevant: int = 0  # of them, those that answer
+    partly: int = 0  # of them, those that answer in part
+    unjudged: int = 0  # of them, those without a usable verdict
     rounds: int = 0
-    stopped: Stopped = Stopped.DRY
+    stopped: Stopped | None = None  # None: nothing was read, or reading goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole result of one question; `qa.render` prints it, `--json` shows every field."""
+    """The whole result of one question; `--json` prints every field."""
 
     question: str
     outcome: Outcome

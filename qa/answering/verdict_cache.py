@@ -1,4 +1,4 @@
-"""Verdicts kept on disk: asking again, or on after an interruption, pays for what is new alone."""
+"""Verdicts kept on disk: asking again, or after an interruption, pays only for what is new."""
 
 import hashlib
 import json
@@ -19,21 +19,20 @@ CREATE TABLE IF NOT EXISTS verdicts (
 BUSY = 5.0  # seconds to wait for another process that is writing
 
 
-class Verdicts:
+class VerdictCache:
     """The verdicts of one model under one prompt; any number of processes may share the file.
 
-    A file that cannot be used costs money, not the answer: reading it then finds nothing, and
-    `trouble` says why.
+    With a file that cannot be used every verdict is paid for again: `trouble` then says why.
     """
 
     def __init__(self, path: Path, judge: str) -> None:
-        """`judge` is whatever a verdict depends on beside question and paper: model and prompt."""
+        """Take the file and `judge`: what a verdict depends on beside question and paper."""
         self._path = path
         self._judge = judge
         self.trouble: str | None = None
 
     def get(self, question: str, papers: Sequence[Paper]) -> dict[str, Verdict]:
-        """The known verdicts among the papers, by paper id."""
+        """Return the known verdicts on these papers, by paper id."""
         try:
             with closing(_connect(self._path)) as db:
                 found = (self._row(db, question, paper) for paper in papers)
@@ -49,7 +48,7 @@ class Verdicts:
         return row and Verdict(paper.id, Relevance(row[0]), tuple(json.loads(row[1])))
 
     def put(self, question: str, papers: Sequence[Paper], verdicts: Iterable[Verdict]) -> None:
-        """Keep the usable verdicts on these papers, all at once."""
+        """Keep the usable verdicts on these papers, all or none."""
         by_id = {paper.id: paper for paper in papers}
         rows = [
             (self._key(question, by_id[v.paper_id]), v.relevance, json.dumps(v.sentences))
@@ -76,7 +75,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def verdict_count(path: Path) -> int:
-    """How many verdicts are kept; 0 where there is no file or it cannot be read."""
+    """Return how many verdicts are kept; 0 if there is no file or it cannot be read."""
     if not path.exists():
         return 0
     try:
@@ -87,7 +86,7 @@ def verdict_count(path: Path) -> int:
 
 
 def forget_verdicts(path: Path) -> int:
-    """Delete every verdict, and the file with them; returns how many there were."""
+    """Delete the file with every verdict and return how many there were; raises StoreError."""
     count = verdict_count(path)
     try:
         for name in (path, *(path.with_name(path.name + tail) for tail in ("-wal", "-shm"))):

@@ -1,11 +1,14 @@
 """Results in words: the lines that commands, assistants and LlamaIndex programs all show."""
 
+from collections import Counter
 from pathlib import PurePath
 
-from qa.answering.results import Answer, Coverage, ModelUsage, Stopped
+from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Stopped
 from qa.answering.safe_text import clean_line
+from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
 
+UNREAD = "No chat model has read them."
 WHY = {
     Stopped.DRY: "reading on turned up nothing more",
     Stopped.EXHAUSTED: "every paper was read",
@@ -25,12 +28,15 @@ def coverage_line(answer: Answer) -> str:
     if not coverage.candidates:
         return f"None of {counted(coverage.corpus, 'paper', 'papers')} passes{_filter(coverage)}."
     if answer.model is None:
-        papers = counted(len(answer.papers), "paper matches", "papers match")
+        if not answer.papers:
+            return f"Ranked {candidates_text(coverage)} by score. {UNREAD}"
+        kinds = Counter(paper.likelihood for paper in answer.papers)
+        parts = [f"{kinds[kind]} {kind}" for kind in Likelihood if kinds[kind]]
         among = f"{coverage.candidates:,}{_filter(coverage)}"
-        if answer.papers:
-            return f"{papers} of {among}, by score alone: no chat model read them."
-        return f"Searched {candidates_text(coverage)} by score alone."
-    return f"{reading_line(coverage)} ({WHY[coverage.stopped]}). {_spent(answer)}"
+        papers = counted(len(answer.papers), "paper is", "papers are")
+        return f"{papers} nearest by score, of {among}: {', '.join(parts)}. {UNREAD}"
+    why = f" ({WHY[coverage.stopped]})" if coverage.stopped else ""
+    return f"{reading_line(coverage)}{why}. {_spent(answer)}"
 
 
 def reading_line(coverage: Coverage) -> str:
@@ -65,3 +71,10 @@ def _spent(answer: Answer) -> str:
 def counted(number: int, one: str, many: str) -> str:
     """The number with the word for one or for many: `1 paper`, `1,200 papers`."""
     return f"{number:,} {one if number == 1 else many}"
+
+
+def qualifier(paper: ListedPaper) -> str:
+    """Return what restricts a listed paper, if something does: `in part` or `possible`."""
+    if paper.relevance == Relevance.PARTLY:
+        return "in part"
+    return "possible" if paper.likelihood == Likelihood.POSSIBLE else ""

@@ -7,21 +7,28 @@ from qa.corpus.papers import Paper
 from qa.errors import ChatContextTooLong
 from qa.llm.messages import Chat, Message, Usage
 from qa.llm.prompts import Prompt, as_material
-from qa.retrieval.relevance import Relevance
+from qa.retrieval.relevance import Likelihood, Relevance
 
 WHOLE = 6  # the best papers are given whole, the others by their proving sentences
+EXTENTS = {
+    Relevance.YES: "answers fully",
+    Relevance.PARTLY: "answers partly",
+    Likelihood.LIKELY: "not judged",
+    Likelihood.POSSIBLE: "not judged",
+}
 NOT_IN_CORPUS = "NOT IN CORPUS:"  # how prompts/answer.system.txt lets the writer decline
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedPaper:
-    """A paper that belongs into the answer, under the number that cites it."""
+    """A paper of the answer under the number that cites it, with its whole abstract."""
 
     n: int
     paper: Paper
-    relevance: Relevance
-    sentences: tuple[int, ...]  # its proving sentences, the clearest first
+    sentences: tuple[int, ...]  # numbers of the proving sentences, the clearest first
     score: float
+    relevance: Relevance | None = None  # the judge's verdict; None: nobody judged the paper
+    likelihood: Likelihood | None = None  # by score, where nobody judged
 
 
 class Writer:
@@ -71,7 +78,7 @@ def _materials(papers: Sequence[NumberedPaper]) -> list[str]:
 
 
 def _material(entry: NumberedPaper, *, whole: bool) -> str:
-    extent = "answers fully" if entry.relevance == Relevance.YES else "answers partly"
+    extent = EXTENTS[entry.relevance or entry.likelihood or Likelihood.POSSIBLE]
     text = as_material(str(entry.n), entry.paper, None if whole else entry.sentences)
     title, _, sentences = text.partition("\n")
     return f"{title} ({extent})\n{sentences}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from qa.errors import QAError, UsageError
-from qa.retrieval.query import LONGEST, _in_a_line, _sound, checked_question
+from qa.retrieval.query import LONGEST, checked_question, encodable, on_one_line
 
 LIKE_JSON = re.compile(r'\{\s*"')  # how a line begins that is no question as it stands
 
@@ -59,7 +59,7 @@ def _entry(number: int, line: str) -> FileQuestion:
     if not isinstance(question, str):
         return _faulty(str(number), number, line, "The line has no question.")
     id_ = entry.get("id")
-    return _listed(_sound(str(number if id_ is None else id_)), number, question)
+    return _listed(encodable(str(number if id_ is None else id_)), number, question)
 
 
 def _listed(id_: str, number: int, text: str) -> FileQuestion:
@@ -70,7 +70,7 @@ def _listed(id_: str, number: int, text: str) -> FileQuestion:
 
 
 def _faulty(id_: str, number: int, text: str, fault: str) -> FileQuestion:
-    return FileQuestion(id_, number, _in_a_line(text)[:LONGEST], fault)
+    return FileQuestion(id_, number, on_one_line(text)[:LONGEST], fault)
 
 
 def _distinct(questions: Iterator[FileQuestion]) -> Iterator[FileQuestion]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import typer
 
 from qa.answering.reading import Limits
-from qa.answering.results import Answer, Outcome, Stopped
+from qa.answering.results import Answer, Stopped
 from qa.answering.wording import candidates_text, coverage_line, source_name
 from qa.cli.display.answer import (
     answer_json,
@@ -108,7 +108,7 @@ def _exit_code(answer: Answer, *, strict: bool) -> int:
     kinds = {warning.kind for warning in answer.warnings}
     if kinds & FAULTS or answer.coverage.stopped == Stopped.FAILED or (strict and kinds):
         return 1
-    return 0 if answer.outcome == Outcome.ANSWERED else UNANSWERED
+    return 0 if answer.papers else UNANSWERED
 
 
 def search_once(

@@ -19,7 +19,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qa.answering.reading import Limits
-from qa.answering.results import Outcome, Stopped
+from qa.answering.results import Stopped
 from qa.cli.answers_file import AnswersFile, Document, FileQuestion, questions_of_file
 from qa.cli.ask import FAULTS, note_how_to_write
 from qa.cli.display.answer import answer_document
@@ -180,7 +180,7 @@ class QuestionQueue:
     def _count(self, found: Document) -> None:
         if self._asking.failed(found):
             self._tally.failed += 1
-        elif found["outcome"] == Outcome.ANSWERED:
+        elif found["papers"]:
             self._tally.answered += 1
         else:
             self._tally.nowhere += 1

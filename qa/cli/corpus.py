@@ -19,21 +19,17 @@ from qa.corpus.papers import Paper
 from qa.errors import ConfigError, CorpusError, UsageError
 from qa.export.formats import Format, written
 from qa.export.references import references
-from qa.index.integrity import StoreStatus, store_status
+from qa.index.integrity import StoreStatus
 from qa.index.manifest import SkippedEntries
+from qa.index.store import CorpusStore
 from qa.library import (
     built_line,
-    corpus_of,
-    embedder_of,
     open_library,
-    open_store,
     rebuild_store,
-    server_of,
 )
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.models import DEFAULT_MODEL
-from qa.progress import ignore_progress
 from qa.retrieval.retriever import Scope
 
 
@@ -48,11 +44,8 @@ def rebuild_stores(
     reports = []
     with Display(stream=False, verbose=False) as display:
         for config in configs:
-            corpus = corpus_of(config, named)
-            embedder = embedder_of(config, display.work)
-            report = rebuild_store(
-                config, corpus, embedder, display.work, display.note, force=force
-            )
+            store = CorpusStore(config, columns=named, on_progress=display.work)
+            report = rebuild_store(store, display.note, force=force)
             display.clear()
             if not as_json:
                 display.out.print(f"{config.corpus}: {built_line(report)}")
@@ -123,12 +116,9 @@ def _marked(abstract: str, marked: Iterable[Evidence], sign: str) -> Text:
 
 def show_status(config: Config, *, as_json: bool) -> None:
     """Print corpus, store, embedding and model in use; raises StoreError unless all is well."""
-    corpus = corpus_of(config)
-    embedder = embedder_of(config, ignore_progress)
-    status = store_status(
-        config.store, corpus, fingerprint=embedder.fingerprint, server=server_of(config)
-    )
-    rows = _rows(config, status, len(corpus.files))
+    store = CorpusStore(config)
+    status = store.status()
+    rows = _rows(config, status, len(store.corpus.files))
     if as_json:
         typer.echo(dump({**rows, "sound": status.sound}))
     else:
@@ -142,8 +132,7 @@ def show_status(config: Config, *, as_json: bool) -> None:
 
 def show_skipped(config: Config, *, as_json: bool) -> None:
     """Print what the last rebuild left out: counts by reason on stderr, and each entry."""
-    embedder = embedder_of(config, ignore_progress)
-    with open_store(config, embedder) as generation:
+    with CorpusStore(config).open() as generation:
         skipped = SkippedEntries.read(generation.folder)
     if as_json:
         first = [asdict(entry) for entry in skipped.first]

@@ -24,7 +24,7 @@ from qa.cli.display.answer import dump
 from qa.cli.display.progress import Display
 from qa.config import Config
 from qa.corpus.papers import title_key
-from qa.library import Library, open_library, run
+from qa.library import AskOptions, Library, open_library, run
 from qa.progress import Progress
 
 SHARES = ("recall", "precision", "f1", "map", "abstained")
@@ -82,7 +82,7 @@ def _results(
 
 async def _answer(library: Library, question: str, judge: GoldJudge | None) -> Finished:
     if judge is None:
-        return await library.answered(question)
+        return await library.answer(question, AskOptions())
     return await library.judged_by(judge, question)
 
 

@@ -67,4 +67,4 @@ def _row(reference: "ExportedPaper") -> list[object]:
         return [*of_paper, reference.n, *[""] * (len(ANSWER) - 1)]
     evidence = " ".join(reference.quotes)
     cited = "yes" if entry.cited else "no"
-    return [*of_paper, entry.n, entry.relevance, entry.score, cited, evidence]
+    return [*of_paper, entry.n, entry.relevance or entry.likelihood, entry.score, cited, evidence]

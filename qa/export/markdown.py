@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from qa.answering.results import Answer
 from qa.answering.safe_text import clean, clean_line
+from qa.answering.wording import qualifier
 from qa.export.references import ExportedPaper
-from qa.retrieval.relevance import Relevance
 
 _SIGNS = re.compile(r"([\\`*_\[\]<>~|#$])")
 
@@ -39,8 +39,8 @@ def _item(reference: ExportedPaper) -> str:
     about.append(", ".join(filter(None, (escaped(paper.venue or ""), str(paper.year or "")))))
     about.append(f"<{paper.link}>" if paper.link else "")
     head = f"{reference.n}. **{escaped(paper.title)}**"
-    if entry and entry.relevance == Relevance.PARTLY:
-        head += " (in part)"
+    if entry and qualifier(entry):
+        head += f" ({qualifier(entry)})"
     lines = [". ".join([head, *filter(None, about)])]
     # A paragraph of its own below the number, or the quotation would run into the line above.
     lines += [f"\n    > “{escaped(quote)}”" for quote in reference.quotes]

@@ -10,7 +10,7 @@ from qa.answering.safe_text import clean_line
 from qa.corpus.filters import folded
 from qa.corpus.papers import Paper
 from qa.retrieval.query import content_words
-from qa.retrieval.relevance import Relevance
+from qa.retrieval.relevance import Likelihood, Relevance
 
 _PROCEEDINGS = re.compile(
     r"\b(?:proc(?:eedings|\.)|conference|workshop|symposium)\b", re.IGNORECASE
@@ -24,6 +24,14 @@ _SUFFIXES = {"jr", "jr.", "sr", "sr.", "ii", "iii", "iv"}
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 _LONG = 3  # letters of a title word
 _KEY_ID = 4  # hexadecimal digits of the paper's id: `qa show` finds the paper by them
+
+
+SAID = {  # how an entry's note begins; the question follows
+    Relevance.YES: "Answers",
+    Relevance.PARTLY: "Answers in part",
+    Likelihood.LIKELY: "Likely to answer",
+    Likelihood.POSSIBLE: "May answer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +84,7 @@ def answer_references(answer: Answer, papers: Sequence[Paper]) -> list[ExportedP
 
 
 def _note(answer: Answer, entry: ListedPaper) -> str:
-    partly = entry.relevance == Relevance.PARTLY
-    if answer.model is None:
-        said = "May answer" if partly else "Matches"
-    else:
-        said = "Answers in part" if partly else "Answers"
+    said = SAID[entry.relevance or entry.likelihood or Likelihood.POSSIBLE]
     quotes = " ".join(f"“{item.text}”" for item in entry.evidence)
     return clean_line(f"{said} “{answer.question}”: {quotes}")
 

@@ -7,7 +7,6 @@ from llama_index.core.schema import NodeRelationship, NodeWithScore, RelatedNode
 
 from qa.answering.results import Evidence, ListedPaper
 from qa.corpus.papers import Paper
-from qa.retrieval.relevance import Relevance
 
 _FOR_MODELS = {"title", "year", "venue"}  # what a chat model is shown before the text
 _FOR_EMBEDDING = {"title"}
@@ -73,7 +72,7 @@ def _metadata(entry: ListedPaper, paper: Paper) -> dict[str, Any]:
         "url": entry.url,
         "source": entry.source,
         # Where no verdict was asked for, there is none.
-        "relevance": None if entry.relevance == Relevance.NO else str(entry.relevance),
+        "relevance": str(entry.relevance) if entry.relevance else None,
     }
     return {key: value for key, value in told.items() if value}
 

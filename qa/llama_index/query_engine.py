@@ -26,13 +26,12 @@ from qa.answering.events import Piece
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
 from qa.answering.safe_text import clean
-from qa.answering.wording import coverage_line
+from qa.answering.wording import coverage_line, qualifier
 from qa.answering.writer import NumberedPaper
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.library import NO_LIMITS, Library, open_corpus
 from qa.llama_index.nodes import paper_nodes
 from qa.llama_index.retriever import question_of
-from qa.retrieval.relevance import Relevance
 
 
 class PaperQueryEngine(BaseQueryEngine):
@@ -126,7 +125,7 @@ class Responses:
         """What follows the written text."""
         quoted = bool(answer.papers) and not _written(answer)
         groups = [
-            [_line(paper, answer, quoted=quoted) for paper in answer.papers],
+            [_line(paper, quoted=quoted) for paper in answer.papers],
             [f"{_nearest(answer)}: {paper.title}" for paper in answer.nearest],
             [f"Warning: {warning.detail}" for warning in answer.warnings],
             [coverage_line(answer)],
@@ -146,10 +145,10 @@ def _written(answer: Answer) -> str:
     return "" if answer.model is None and answer.papers else answer.answer
 
 
-def _line(paper: ListedPaper, answer: Answer, *, quoted: bool) -> str:
-    doubt = "in part" if answer.model else "less certain"
+def _line(paper: ListedPaper, *, quoted: bool) -> str:
+    doubt = qualifier(paper)
     line = f"[{paper.n}] {paper.title}"
-    line += f" ({doubt})" if paper.relevance == Relevance.PARTLY else ""
+    line += f" ({doubt})" if doubt else ""
     quotes = " ".join(f"“{evidence.text}”" for evidence in paper.evidence)
     return f"{line}: {quotes}" if quoted else line
 

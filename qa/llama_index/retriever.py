@@ -8,12 +8,12 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from qa.answering.assemble import listed_papers, nearest_papers
+from qa.answering.assemble import listed_papers, papers_by_score
 from qa.answering.reading import Limits
 from qa.answering.results import ListedPaper
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.errors import ConfigError, UsageError
-from qa.library import HOW_TO_WRITE, NO_LIMITS, Library, log, open_corpus, run
+from qa.library import HOW_TO_WRITE, NO_LIMITS, AskOptions, Library, log, open_corpus, run
 from qa.llama_index.nodes import paper_nodes, sentence_nodes
 from qa.tracing import span
 
@@ -97,14 +97,14 @@ class PaperRetriever(BaseRetriever):
         """The best papers by score, the best few taken for true to find more like them."""
         with span("search"):
             retriever = self.library.retriever(self.filters)
-            search = retriever.alone(question)
-            return listed_papers(nearest_papers(search, retriever, self.similarity_top_k), set())
+            search = retriever.rank_unjudged(question)
+            ids = search.ranking.ids[: self.similarity_top_k]
+            return listed_papers(papers_by_score(search, retriever, ids, sentences=1))
 
     async def _qualifying(self, question: str) -> tuple[ListedPaper, ...]:
         """The papers that qualify by the chat model's verdicts; no answer is written."""
-        finished = await self.library.answered(
-            question, limits=self.limits, filters=self.filters, write=False
-        )
+        options = AskOptions(self.limits, self.filters, write=False)
+        finished = await self.library.answer(question, options)
         for warning in finished.answer.warnings:
             log.warning(warning.detail)
         return finished.answer.papers

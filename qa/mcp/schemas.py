@@ -5,14 +5,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qa.answering.assemble import listed_papers, nearest_papers, papers_by_score
+from qa.answering.assemble import SENTENCES, listed_papers, papers_by_score
 from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Outcome, Stopped
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import WHY, source_name
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.library import Found, Library
-from qa.retrieval.relevance import Relevance
+from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
 
 
@@ -29,6 +29,13 @@ class EvidenceSentence(Result):
     text: str = Field(description="The sentence, word for word.")
 
 
+AskOutcome = Literal["answered", "evidence", "not_in_corpus", "nothing_retrieved"]
+OUTCOMES: Mapping[Outcome, AskOutcome] = {
+    Outcome.ANSWERED: "answered",
+    Outcome.NEAREST: "evidence",
+    Outcome.NOT_IN_CORPUS: "not_in_corpus",
+    Outcome.NOTHING_RETRIEVED: "nothing_retrieved",
+}
 Match = Literal["yes", "partly", "likely", "possible", "further", "ranked"]
 
 
@@ -91,7 +98,7 @@ class AskResult(Result):
     """What `ask` comes back with: a checked answer, or the evidence to write one from."""
 
     question: str = Field(description="The question as it was put.")
-    outcome: Literal["answered", "evidence", "not_in_corpus", "nothing_retrieved"] = Field(
+    outcome: AskOutcome = Field(
         description="answered: a chat model read the papers and wrote the answer. evidence: no "
         "chat model was asked; judge the papers and write the answer yourself. not_in_corpus: "
         "nothing answers, the nearest papers are given. nothing_retrieved: no paper has anything "
@@ -202,36 +209,28 @@ RAISE = "More papers match than are listed: raise max_papers to see them."
 LOOSEN = "No paper passes the filters: corpus_status says which of them make sense here."
 ELSEWHERE = "Call search_papers with other words; if that finds nothing, tell the user so."
 
-_BY_VERDICT: Mapping[Relevance, Match] = {
-    Relevance.YES: "yes",
-    Relevance.PARTLY: "partly",
-    Relevance.NO: "further",
-}
-_BY_SCORE: Mapping[Relevance, Match] = {
-    Relevance.YES: "likely",
-    Relevance.PARTLY: "possible",
-    Relevance.NO: "further",
-}
-
 
 def evidence(library: Library, question: str, filters: Filters, most: int) -> AskResult:
     """The papers that the scores speak for, then those ranked below, for the assistant to judge."""
     retriever = library.retriever(filters)
     scope = retriever.scope
-    search = retriever.alone(question)
-    chosen = listed_papers(papers_by_score(search, retriever), set())
-    room = most - len(chosen) if chosen else min(most, MISSES)
-    also = nearest_papers(search, retriever, max(0, room), but=[paper.id for paper in chosen])
-    papers = _papers(library, [*chosen[:most], *listed_papers(also, set())], _BY_SCORE)
+    search = retriever.rank_unjudged(question)
+    ids, chosen = search.ranking.ids, search.ranking.listed
+    further = ids[chosen:most] if chosen else ids[: min(most, MISSES)]
+    entries = [
+        *papers_by_score(search, retriever, ids[: min(chosen, most)], sentences=SENTENCES),
+        *papers_by_score(search, retriever, further, sentences=1),
+    ]
+    papers = _papers(library, listed_papers(entries))
     declined = Outcome.NOT_IN_CORPUS if papers else Outcome.NOTHING_RETRIEVED
     return AskResult(
         question=question,
-        outcome="evidence" if chosen else declined.value,
+        outcome="evidence" if chosen else OUTCOMES[declined],
         papers=papers if chosen else [],
-        left_out=max(0, len(chosen) - most),
+        left_out=max(0, chosen - most),
         nearest=[] if chosen else papers,
         coverage=_unread(scope),
-        next=[JUDGE, WHOLE, RAISE if len(chosen) > most else MORE] if chosen else _now(scope),
+        next=[JUDGE, WHOLE, RAISE if chosen > most else MORE] if chosen else _now(scope),
     )
 
 
@@ -241,16 +240,16 @@ def answered(library: Library, answer: Answer, most: int) -> AskResult:
     coverage = answer.coverage
     return AskResult(
         question=answer.question,
-        outcome=answer.outcome.value,
+        outcome=OUTCOMES[answer.outcome],
         model=answer.model,
         answer=answer.answer or None,
-        papers=_papers(library, kept, _BY_VERDICT),
+        papers=_papers(library, kept),
         left_out=len(answer.papers) - len(kept),
-        nearest=_papers(library, answer.nearest, _BY_VERDICT),
+        nearest=_papers(library, answer.nearest),
         coverage=CoverageResult.model_validate(coverage, from_attributes=True),
         warnings=[WarningResult(kind=one.kind, detail=one.detail) for one in answer.warnings],
         usage=_usage(answer.usage),
-        next=[] if answer.outcome == Outcome.ANSWERED else _now(coverage),
+        next=[] if answer.papers else _now(coverage),
     )
 
 
@@ -258,7 +257,7 @@ def found(library: Library, query: str, result: Found) -> SearchResult:
     """The papers of a search."""
     return SearchResult(
         query=query,
-        papers=_papers(library, result.papers, {**_BY_SCORE, Relevance.NO: "ranked"}),
+        papers=_papers(library, result.papers, unmatched="ranked"),
         candidates=result.scope.candidates,
         corpus=result.scope.corpus,
         filter=result.scope.filter,
@@ -290,7 +289,7 @@ def _now(scope: Scope | Coverage) -> list[str]:
 
 
 def _papers(
-    library: Library, entries: Sequence[ListedPaper], match: Mapping[Relevance, Match]
+    library: Library, entries: Sequence[ListedPaper], *, unmatched: Match = "further"
 ) -> list[PaperResult]:
     """The entries with what is known of their papers, numbered on where they have no number."""
     whole = {paper.id: paper for paper in library.papers_of(entries)}
@@ -303,7 +302,7 @@ def _papers(
             authors=_authors(whole[entry.id].authors),
             year=whole[entry.id].year,
             venue=whole[entry.id].venue,
-            match=match[entry.relevance],
+            match=_match(entry) or unmatched,
             score=round(entry.score, 3),
             cited=entry.cited or None,
             evidence=[EvidenceSentence(sentence=e.sentence, text=e.text) for e in entry.evidence],
@@ -311,6 +310,14 @@ def _papers(
         )
         for n, entry in zip(numbers, entries, strict=True)
     ]
+
+
+def _match(entry: ListedPaper) -> Match | None:
+    if entry.relevance in {Relevance.YES, Relevance.PARTLY}:
+        return "yes" if entry.relevance == Relevance.YES else "partly"
+    if entry.likelihood is None:
+        return None
+    return "likely" if entry.likelihood == Likelihood.LIKELY else "possible"
 
 
 def _numbers(entries: Iterable[ListedPaper]) -> list[int]:

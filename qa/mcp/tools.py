@@ -12,7 +12,8 @@ from qa.config import rebuild_command
 from qa.corpus.filters import Filters
 from qa.corpus.readers.corpus import Corpus
 from qa.errors import QAError, StoreError, UsageError
-from qa.library import Library, corpus_of
+from qa.index.store import CorpusStore
+from qa.library import Library
 from qa.mcp.progress import ProgressReporter, encodable, encodable_text, reporting
 from qa.mcp.schemas import (
     AskResult,
@@ -148,7 +149,7 @@ _ANYTHING = Filters(years=((0, 9999),), authors=("",), venues=("",)).kinds()
 
 async def corpus_status(shelf: Session, teller: ProgressReporter) -> StatusResult:
     """The state of the corpus; builds nothing."""
-    corpus = await in_thread(lambda: corpus_of(shelf.config))
+    corpus = await in_thread(lambda: CorpusStore(shelf.config).corpus)
     model, notes = await _model(shelf)
     result = StatusResult(
         corpus=str(shelf.config.corpus),

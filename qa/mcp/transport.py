@@ -88,7 +88,7 @@ def serve(config: Config, address: Address | None, notice: Callable[[str], None]
     """
     if importlib.util.find_spec("mcp") is None:
         raise ConfigError("This needs the package mcp: pip install 'ask-papers[mcp]'")
-    from qa.library import corpus_of
+    from qa.index.store import CorpusStore
     from qa.mcp.session import Session
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
@@ -98,7 +98,7 @@ def serve(config: Config, address: Address | None, notice: Callable[[str], None]
             notice("An assistant should start this, and talk to it over stdin. Ctrl-C ends it.")
         asyncio.run(_stdio(shelf))
     else:
-        corpus_of(config)  # a wrong path is told before anyone asks
+        CorpusStore(config)  # a wrong path is told before anyone asks
         with address.listen() as listener:
             address = replace(address, port=listener.getsockname()[1])
             notice(f"Serving {config.corpus} at {address.url}. Ctrl-C ends it.")

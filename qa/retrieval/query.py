@@ -1,4 +1,4 @@
-"""Question."""
+"""Where a question's words are analysed: checked, the part to embed, and the terms to look for."""
 
 import re
 from collections.abc import Mapping
@@ -10,32 +10,7 @@ from numpy.typing import NDArray
 from qa.corpus.words import STOP_WORDS
 from qa.errors import UsageError
 
-LONGEST = 2000  # characters; far above any question, far below any model's context
-
-
-def checked_question(text: str) -> str:
-    """The question in one line; raises UsageError if there is none, or if it is a book."""
-    if not isinstance(text, str):
-        raise UsageError(f"The question is {text!r:.80}, which is no text.")
-    question = _in_a_line(text)
-    if not question:
-        raise UsageError('The question is empty. Ask like this: ask "which papers ...?"')
-    if len(question) > LONGEST:
-        raise UsageError(
-            f"The question has {len(question):,} characters; {LONGEST:,} are the most. "
-            "Ask it more briefly."
-        )
-    return question
-
-
-def _in_a_line(text: str) -> str:
-    return " ".join(_sound(text).split())
-
-
-def _sound(text: str) -> str:
-    """The text without halves of surrogate pairs, which no file and no server takes."""
-    return text.encode("utf-8", "replace").decode()
-
+LONGEST = 2000  # characters of a question; far below any model's context
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -74,9 +49,34 @@ _NUMBER_ASKED = re.compile(
 )
 
 
+def checked_question(text: str) -> str:
+    """Return the question on one line; raises UsageError if it is empty or too long."""
+    if not isinstance(text, str):
+        raise UsageError(f"The question is {text!r:.80}, which is not a text.")
+    question = on_one_line(text)
+    if not question:
+        raise UsageError('The question is empty. Ask like this: ask "which papers ...?"')
+    if len(question) > LONGEST:
+        raise UsageError(
+            f"The question has {len(question):,} characters; {LONGEST:,} are the most. "
+            "Ask it more briefly."
+        )
+    return question
+
+
+def on_one_line(text: str) -> str:
+    """Return the text with single spaces between its words, encodable as UTF-8."""
+    return " ".join(encodable(text).split())
+
+
+def encodable(text: str) -> str:
+    """Return the text with ? for halves of surrogate pairs, which UTF-8 cannot encode."""
+    return text.encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as it is put to the store: a unit vector (d,) and weighted terms."""
+    """A question as it is put to the indexes: a unit vector (d,) and weighted terms for BM25."""
 
     vector: NDArray[np.float32]
     terms: Mapping[str, float]
@@ -93,7 +93,7 @@ def strip_asking(question: str) -> str:
 
 
 def content_words(question: str) -> list[str]:
-    """Return the question's words in lower case that tell something, each once, in order."""
+    """Return the question's words that are no stop words, in lower case, each once, in order."""
     words = list(dict.fromkeys(_WORD.findall(strip_asking(question).lower())))
     return [word for word in words if word not in STOP_WORDS] or words
 
@@ -104,10 +104,10 @@ def keyword_terms(question: str) -> dict[str, float]:
 
 
 def tells_own_work(sentence: str) -> bool:
-    """Tell whether the authors speak of what they did, and not of what others have done."""
+    """Return whether the authors speak of their own work in the sentence."""
     return _OWN_WORK.search(sentence) is not None
 
 
 def asks_for_number(question: str) -> bool:
-    """Tell whether the answer is likely to be a figure."""
+    """Return whether the answer is likely to be a number."""
     return _NUMBER_ASKED.search(question) is not None

@@ -1,4 +1,4 @@
-"""Scope."""
+"""The retriever: candidates from both indexes, ranked for a question, and again after verdicts."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,7 +7,6 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
@@ -24,8 +23,11 @@ from qa.retrieval.query import (
     strip_asking,
     tells_own_work,
 )
-from qa.retrieval.relevance import Verdict
-from qa.retrieval.stopping import ReadPaper
+from qa.retrieval.relevance import Likelihood, ReadPaper, Rounds, Verdict
+from qa.retrieval.scoring import Scores
+
+EXHAUSTIVE_ROUND = 40  # papers a round, where every paper will be read anyway
+_FIGURE = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,75 +35,77 @@ class Scope:
     """The papers that a question is put to."""
 
     corpus: int  # all papers that there are
-    candidates: int  # those that pass the filter: all without one
-    filter: str | None = None  # in words
+    candidates: int  # those that pass the filters: all without filters
+    filter: str | None = None  # the filters in words
 
     @property
     def counts(self) -> tuple[int, int]:
-        """The numbers of papers that an answer may tell."""
+        """Return the numbers of papers that a true answer may state."""
         return self.corpus, self.candidates
-
-
-Rounds = Sequence[Sequence[Verdict]]  # the verdicts so far, round by round
-
-EXHAUSTIVE_ROUND = 40  # papers, where every paper will be read anyway
-_FIGURE = re.compile(r"\d")
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Candidates, best first, with scores of which the best is 1."""
+    """Candidates, best first, with their scores as shares of the best score."""
 
-    ids: tuple[str, ...]
-    scores: tuple[float, ...]
-    cut: int = 0  # how many of them to show where no judge reads them; 0: nothing answers
-    sure: int = 0  # how many of those are as good as certain
+    ids: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+    listed: int = 0  # how many to list where nobody judges; 0: none stands out
+    likely: int = 0  # how many of those are likely answers, the others possible ones
 
+    def likelihood(self, paper_id: str) -> Likelihood | None:
+        """Return how likely a listed paper answers; None for the others."""
+        place = self._places.get(paper_id, self.listed)
+        if place >= self.listed:
+            return None
+        return Likelihood.LIKELY if place < self.likely else Likelihood.POSSIBLE
 
-NOTHING = Ranking((), ())
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {id_: place for place, id_ in enumerate(self.ids)}
 
 
 @dataclass(frozen=True, slots=True)
 class PseudoFeedback:
-    """What blind feedback rested on: the first ranking, and how near the question its best came."""
+    """What pseudo-relevance feedback rested on."""
 
-    first: Ranking
-    trusted: int  # how many of its best papers were taken for true
-    similarity: float  # the highest by vectors; from `scoring.ANSWERABLE` on the corpus may answer
+    first: Ranking  # before the question moved
+    assumed_relevant: int  # how many of its best papers were taken as relevant
+    similarity: float  # the highest by vectors; see `scoring.ANSWERABLE`
 
 
 @dataclass(frozen=True)
 class Search:
-    """One question on its way: as it was asked, as it has moved, and what that ranks."""
+    """One question on its way: as it was asked, as it has moved, and the ranking for that."""
 
     question: str
     asked: Query
     moved: Query
     ranking: Ranking
-    history: tuple[ReadPaper, ...] = ()
-    last: int = 0  # how many of the history's papers were the last round
-    blind: PseudoFeedback | None = None  # of a ranking by scores alone
+    history: tuple[ReadPaper, ...] = ()  # the papers read, in order
+    last: int = 0  # how many of them were the last round
+    pseudo: PseudoFeedback | None = None  # only where nobody judges
 
     @cached_property
-    def _score(self) -> dict[str, float]:
+    def _scores(self) -> dict[str, float]:
         return dict(zip(self.ranking.ids, self.ranking.scores, strict=True))
 
     def score(self, paper_id: str) -> float:
-        """The paper's score in this ranking; 0 if it is no candidate."""
-        return self._score.get(paper_id, 0.0)
+        """Return the paper's score in this ranking; 0 if it is no candidate."""
+        return self._scores.get(paper_id, 0.0)
 
     @cached_property
-    def _standing(self) -> dict[str, float]:
-        standing = stopping.relative_scores(np.asarray(self.ranking.scores))
-        return dict(zip(self.ranking.ids, standing.tolist(), strict=True))
+    def _relative_scores(self) -> dict[str, float]:
+        relative = stopping.relative_scores(np.asarray(self.ranking.scores))
+        return dict(zip(self.ranking.ids, relative.tolist(), strict=True))
 
-    def standing(self, paper_id: str) -> float:
-        """How far above the middle candidate the paper stands, the best one being 1."""
-        return self._standing.get(paper_id, 0.0)
+    def relative_score(self, paper_id: str) -> float:
+        """Return the paper's score on a scale from the median candidate (0) to the best (1)."""
+        return self._relative_scores.get(paper_id, 0.0)
 
     @property
     def embedded(self) -> str:
-        """The part of the question whose vector is looked for."""
+        """Return the part of the question that is embedded."""
         return strip_asking(self.question)
 
 
@@ -111,14 +115,18 @@ class _Candidates:
 
     ids: list[str]
     vectors: list[FloatArray]  # (1 + sentences, dimension) each
-    keyword: list[float]
+    keyword: list[float]  # BM25 scores
+
+    def scores(self, vector: FloatArray, mean: FloatArray, share: float) -> Scores:
+        """Return the fused scores (n,); see `scoring.fused_scores`."""
+        return scoring.fused_scores(vector, self.vectors, self.keyword, mean, share)
 
 
 class Retriever:
-    """Ranks one store's papers, or those that pass a filter, for questions.
+    """Ranks one store's papers, or those that pass filters, for questions.
 
-    What it returns depends on nothing else. What words and vectors are common, it takes from the
-    whole corpus: the filtered papers may be too few to tell.
+    A ranking depends on nothing but question, store and filters. Which words and vectors are
+    common is taken from the whole corpus: the filtered papers may be too few to tell.
     """
 
     def __init__(
@@ -135,104 +143,77 @@ class Retriever:
             self.scope = Scope(count, len(self._only), filters.describe())
         self.embedding = embedder.name
 
-    def first(self, question: str) -> Search:
-        """The ranking for the question as it was asked, for a judge to read on from."""
+    def rank(self, question: str) -> Search:
+        """Rank the papers for the question as it was asked, for a judge or reader."""
         query = self._query(question)
         found = self._candidates(query)
         if not found.ids:
-            return Search(question, query, query, NOTHING)
+            return Search(question, query, query, Ranking())
         vector = query.vector
-        scores = scoring.first_scores(vector, found.vectors, found.keyword, self._mean)
+        scores = found.scores(vector, self._mean, scoring.KEYWORDS)
         words = self._word_scores(question, found.ids, scores)
+        keywords, extra = scoring.KEYWORDS, np.zeros(len(found.ids))
         if words is not None:
-            scores = scoring.first_scores(vector, found.vectors, found.keyword, self._mean, words)
+            keywords, extra = scoring.KEYWORDS_BESIDE_WORDS, scoring.WORDS * words
+            scores = found.scores(vector, self._mean, keywords) + extra
         if not self._picked:  # the best of picked papers do not stand for what is asked
-            vector = scoring.move_toward_best(
-                vector, scores, found.vectors, self._mean, scoring.FIRST_STEP
-            )
-            scores = scoring.first_scores(vector, found.vectors, found.keyword, self._mean, words)
+            step = scoring.FIRST_STEP
+            vector = scoring.move_toward_best(vector, scores, found.vectors, self._mean, step)
+            scores = found.scores(vector, self._mean, keywords) + extra
         return Search(question, query, query, _ranking(found.ids, scores))
 
-    def _word_scores(
-        self, question: str, ids: Sequence[str], scores: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        """How near the best candidates' words come to the question's; the others get the least.
+    def rank_unjudged(self, question: str) -> Search:
+        """Rank the papers by pseudo-relevance feedback, with the number to list.
 
-        None if single words have no vectors.
+        This is the ranking for an answer that no judge will check: sets of papers are found better
+        than by `rank`, single papers worse.
         """
-        text = strip_asking(question)
-        places = content_word_spans(text)
-        best = scoring.best_first(scores)[: scoring.WORDED]
-        bits = self._store.words([ids[place] for place in best])
-        if not places or not any(map(len, bits.values())):
-            return None
-        vectors = self._embedder.embed_passages([Passage(text, (), places)])[0][1:]
-        terms = [text[start:end].lower() for start, end in places]
-        frequencies = map(self._store.document_frequency, terms)
-        rarities = [scoring.rarity(having, self.scope.corpus) for having in frequencies]
-        found = scoring.word_scores(vectors, rarities, [bits[ids[place]] for place in best])
-        words = np.full(len(ids), found.min())
-        words[best] = found
-        return words
-
-    def _query(self, question: str) -> Query:
-        return Query(self._embedder.embed([strip_asking(question)])[0], keyword_terms(question))
-
-    def alone(self, question: str) -> Search:
-        """The ranking by scores alone, the best papers taken for true, with its cut."""
         query = self._query(question)
         found = self._candidates(query)
         if not found.ids:
-            return Search(question, query, query, NOTHING)
+            return Search(question, query, query, Ranking())
         if self._picked:
-            return self._among_picked(question, query, found)
+            return self._rank_picked(question, query, found)
         vector = query.vector
-        scores = scoring.trusted_scores(vector, found.vectors, found.keyword, self._mean)
+        scores = found.scores(vector, self._mean, scoring.KEYWORDS_FEEDBACK)
         similar = scoring.similarity(vector, found.vectors)
-        blind = PseudoFeedback(
+        pseudo = PseudoFeedback(
             _ranking(found.ids, scores),
-            scoring.count_trusted(scores),
+            scoring.count_assumed_relevant(scores),
             float(similar.max(initial=0.0)),
         )
-        moved = Query(
-            scoring.move_toward_best(vector, scores, found.vectors, self._mean), query.terms
-        )
+        vector = scoring.move_toward_best(vector, scores, found.vectors, self._mean)
+        moved = Query(vector, query.terms)
         found = self._candidates(moved)
-        scores = scoring.second_scores(moved.vector, found.vectors, found.keyword, self._mean)
-        ranking = _ranking(found.ids, scores)
-        if scoring.is_answerable(similar):
-            cut, sure = scoring.count_listed(scores), scoring.count_likely(scores)
-            ranking = replace(ranking, cut=cut, sure=sure)
-        return Search(question, query, moved, ranking, blind=blind)
+        scores = found.scores(moved.vector, self._mean, scoring.KEYWORDS_MOVED)
+        ranking = _ranking(found.ids, scores, cut=scoring.is_answerable(similar))
+        return Search(question, query, moved, ranking, pseudo=pseudo)
 
-    def _among_picked(self, question: str, query: Query, found: _Candidates) -> Search:
-        """The ranking of papers that were picked one by one, as those of an earlier answer are.
+    def _rank_picked(self, question: str, query: Query, found: _Candidates) -> Search:
+        """Rank papers that were picked one by one, as those of an earlier answer are.
 
         They share a subject: being near to it tells nothing, and the best of them do not stand for
         what is asked. Words tell them apart.
         """
-        scores = scoring.first_scores(query.vector, found.vectors, found.keyword, self._mean)
-        ranking = _ranking(found.ids, scores)
-        if self._words_found(query, found.ids) >= scoring.PICKED_ANSWER:
-            cut, sure = scoring.count_listed(scores), scoring.count_likely(scores)
-            ranking = replace(ranking, cut=cut, sure=sure)
-        return Search(question, query, query, ranking)
+        scores = found.scores(query.vector, self._mean, scoring.KEYWORDS)
+        answerable = self._share_of_words(query, found.ids) >= scoring.PICKED_ANSWER
+        return Search(question, query, query, _ranking(found.ids, scores, cut=answerable))
 
-    def _words_found(self, query: Query, ids: Sequence[str]) -> float:
-        """The most of the question's words, weighted by rarity, that one paper has; 0 to 1."""
+    def _share_of_words(self, query: Query, ids: Sequence[str]) -> float:
+        """Return the largest share of the question's words that a paper has, weighted by rarity."""
         total, found = 0.0, dict.fromkeys(ids, 0.0)
         for term in query.terms:
-            weight = scoring.rarity(self._store.document_frequency(term), self.scope.corpus)
+            weight = self._rarity(term)
             total += weight
             for id_, _ in self._store.keyword({term: 1.0}, len(ids), only=ids):
                 found[id_] += weight
         return max(found.values(), default=0.0) / (total or 1.0)
 
-    def again(self, search: Search, rounds: Rounds) -> Search:
-        """The ranking with what the last round's verdicts have taught."""
+    def rerank(self, search: Search, rounds: Rounds) -> Search:
+        """Rank again with what the verdicts have taught; the last round's are new."""
         verdicts, last = list(chain.from_iterable(rounds)), rounds[-1]
-        read = tuple(ReadPaper(v.relevance, search.standing(v.paper_id)) for v in last)
-        moved = feedback.rocchio(search.asked, self._lessons(verdicts), self._background)
+        read = tuple(ReadPaper(v.relevance, search.relative_score(v.paper_id)) for v in last)
+        moved = feedback.rocchio(search.asked, self._judged(verdicts), self._statistics)
         found = self._candidates(moved, also=(verdict.paper_id for verdict in verdicts))
         scores = feedback.rescore(moved.vector, found.vectors, found.keyword)
         return replace(
@@ -243,7 +224,7 @@ class Retriever:
             last=len(read),
         )
 
-    def _lessons(self, verdicts: Sequence[Verdict]) -> JudgedPapers:
+    def _judged(self, verdicts: Sequence[Verdict]) -> JudgedPapers:
         ids = [verdict.paper_id for verdict in verdicts]
         vectors = self._store.vectors(ids)
         return JudgedPapers(
@@ -252,8 +233,11 @@ class Retriever:
             self._store.term_counts(ids),
         )
 
+    def _query(self, question: str) -> Query:
+        return Query(self._embedder.embed([strip_asking(question)])[0], keyword_terms(question))
+
     def _candidates(self, query: Query, also: Iterable[str] = ()) -> _Candidates:
-        """What the two indexes find for the query, and the papers in `also`."""
+        """Return what the two indexes find for the query, and the papers in `also`."""
         only, most = self._only, scoring.CANDIDATES
         near = [id_ for id_, _ in self._store.nearest(query.vector, most, only=only)]
         worded = [id_ for id_, _ in self._store.keyword(query.terms, most, only=only)]
@@ -264,44 +248,64 @@ class Retriever:
             ids, [vectors[id_] for id_ in ids], [scores.get(id_, 0.0) for id_ in ids]
         )
 
+    def _word_scores(self, question: str, ids: Sequence[str], scores: Scores) -> Scores | None:
+        """Return how near the best candidates' words come to the question's (n,).
+
+        The candidates beyond the best get the lowest score. None if the embedding model does not
+        see words within their text.
+        """
+        text = strip_asking(question)
+        places = content_word_spans(text)
+        best = scoring.best_first(scores)[: scoring.WORDED]
+        bits = self._store.words([ids[place] for place in best])
+        if not places or not any(map(len, bits.values())):
+            return None
+        vectors = self._embedder.embed_passages([Passage(text, (), places)])[0][1:]
+        rarities = [self._rarity(text[start:end].lower()) for start, end in places]
+        found = scoring.word_scores(vectors, rarities, [bits[ids[place]] for place in best])
+        words = np.full(len(ids), found.min())
+        words[best] = found
+        return words
+
+    def _rarity(self, term: str) -> float:
+        return scoring.rarity(self._store.document_frequency(term), self.scope.corpus)
+
     @cached_property
     def _mean(self) -> FloatArray:
-        """The mean vector of the corpus's papers, (dimension,)."""
+        """Return the mean vector of the corpus's papers, (dimension,)."""
         return self._store.mean_vector()
 
     @cached_property
-    def _background(self) -> CorpusStatistics:
+    def _statistics(self) -> CorpusStatistics:
         return CorpusStatistics(self.scope.corpus, self._mean, self._store.document_frequency)
 
-    def is_dry(self, search: Search) -> bool:
-        """Whether reading on is no use any more."""
-        return stopping.next_round(search.history, search.last) == 0
+    def next_to_read(self, search: Search, rounds: Rounds, *, exhaustive: bool) -> Sequence[str]:
+        """Return the ids of the papers to read next, best first.
 
-    def next_ids(self, search: Search, rounds: Rounds, *, exhaustive: bool) -> Sequence[str]:
-        """The papers to read next, best first; empty when all candidates are read."""
+        Empty when the stopping rule says so or all candidates are read; with `exhaustive` only when
+        every paper is.
+        """
         read = {verdict.paper_id for verdict in chain.from_iterable(rounds)}
-        fresh: Iterable[str] = (id_ for id_ in search.ranking.ids if id_ not in read)
+        ids: Iterable[str] = search.ranking.ids
         size = stopping.next_round(search.history, search.last)
         if exhaustive:
-            ids = dict.fromkeys([*fresh, *self.ids()])
-            fresh = (id_ for id_ in ids if id_ not in read)
-            size = EXHAUSTIVE_ROUND
-        return [id_ for id_, _ in zip(fresh, range(size), strict=False)]
+            ids, size = dict.fromkeys([*ids, *self.ids()]), EXHAUSTIVE_ROUND
+        return [id_ for id_ in ids if id_ not in read][:size]
 
     def ids(self) -> Sequence[str]:
-        """The ids of all papers that pass the filter, in a fixed order."""
+        """Return the ids of all papers that pass the filters, in a fixed order."""
         return self._store.ids() if self._only is None else self._only.ids
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
-        """The papers under these ids, in their order."""
+        """Return the papers of these ids, in their order."""
         return self._store.papers(ids)
 
     def numbered(self, papers: Sequence[Paper]) -> Iterator[tuple[int, Paper]]:
-        """The papers under the numbers that cite them: from 1 on, if they have none already."""
+        """Yield the papers with the numbers that cite them: from 1 on, unless they have some."""
         return ((self._numbers.get(p.id, place), p) for place, p in enumerate(papers, start=1))
 
     def best_sentences(self, search: Search, paper: Paper, count: int) -> tuple[int, ...]:
-        """The numbers of the sentences that best show how the paper bears on the question."""
+        """Return the numbers of the sentences that best prove the paper's relevance, best first."""
         vectors = self._store.vectors([paper.id])[paper.id][1:]
         words = [word[: max(4, len(word) - 3)] for word in content_words(search.question)]
         texts = [sentence.text.lower() for sentence in paper.sentences]
@@ -316,8 +320,16 @@ class Retriever:
         return tuple(place + 1 for place in places)
 
 
-def _ranking(ids: Sequence[str], scores: NDArray[np.float64]) -> Ranking:
-    """The candidates in order, equal ones by id, so that a question always gets the same list."""
+def _ranking(ids: Sequence[str], scores: Scores, *, cut: bool = False) -> Ranking:
+    """Return the candidates in order, equal ones by id: a question always gets the same list.
+
+    With `cut` it says how many to list where nobody judges.
+    """
     top = max(float(scores.max(initial=0.0)), 1e-9)
     order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
-    return Ranking(tuple(ids[i] for i in order), tuple(float(scores[i]) / top for i in order))
+    return Ranking(
+        tuple(ids[i] for i in order),
+        tuple(float(scores[i]) / top for i in order),
+        scoring.count_listed(scores) if cut else 0,
+        scoring.count_likely(scores) if cut else 0,
+    )

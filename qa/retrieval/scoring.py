@@ -1,13 +1,14 @@
-"""Ranking without a judge: how well papers match a question, which to list, when to list none.
+"""Scores without a judge: how well papers match a question, how many to list, when to list none.
 
-A candidate's score joins what two kinds of search found: vectors (the abstract's and its best
-sentence's) and words (BM25). For a reader or judge the best candidates are also compared word by
-word, by vectors of single words. The list for an answer comes from blind feedback: the best few
-papers are taken for true, the question moves toward them, and all candidates are scored again.
+A candidate's score adds up two kinds of search: vectors (the abstract's and its best sentence's)
+and keywords (BM25). For a judge, the best candidates are also compared word by word, by vectors of
+single words. The list for an answer without a judge uses pseudo-relevance feedback: the best few
+papers are taken as relevant, the question's vector moves toward them, and all candidates are
+scored again.
 
 The constants were chosen together on labelled questions over 558 abstracts (26 "which papers", 29
-that one to three papers answer, 20 that none does) and on the 809 training claims of SciFact over
-5,183 abstracts; near the chosen values results change little.
+that one to three papers answer, 20 that none answers) and on the 809 training claims of SciFact
+over 5,183 abstracts. Near the chosen values results change little.
 """
 
 import math
@@ -16,59 +17,62 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from qa.index.embedding.base import FloatArray
+from qa.index.embedding_cache import Bits
+
 Scores = NDArray[np.float64]
-Bits = NDArray[np.uint8]
 
 CANDIDATES = 300  # papers from each of the two searches
 
-SENTENCE = 0.6  # share of the best sentence in the score by vectors, the rest is the abstract's
+SENTENCE = 0.6  # weight of the best sentence's cosine; the abstract's has the rest
 
-# What the best keyword match adds to a cosine. Single answers are found best with much, whole sets
-# with little: words tell which paper is meant, but papers on one subject use different ones.
-KEYWORDS = 0.45  # in the ranking for a reader or judge; 0.25 costs claims 0.006 nDCG
-KEYWORDS_TRUSTED = 0.25  # to choose the papers that are taken for true; 0.35 costs sets 0.03 MAP
-KEYWORDS_MOVED = 0.15  # once the question has moved; 0.1 to 0.2 are alike
+# What the best keyword match adds to a cosine. A question that one paper answers needs much of it,
+# a question that many answer needs little: papers on one subject use different words.
+KEYWORDS = 0.45  # in the ranking for a judge or reader; 0.25 costs claims 0.006 nDCG
+KEYWORDS_FEEDBACK = 0.25  # to choose the papers taken as relevant; 0.35 costs sets 0.03 MAP
+KEYWORDS_MOVED = 0.15  # once the question's vector has moved; 0.1 to 0.2 give the same
+KEYWORDS_BESIDE_WORDS = 0.35  # beside WORDS; 0.25 to 0.45 give the same
 
-# What the nearest words to those of the question add, as a cosine; 1 to 2.5 are alike. They tell
-# which paper is meant as keywords do, so these count less beside them.
-WORDS = 1.5
-KEYWORDS_BESIDE = 0.35  # 0.25 to 0.45 are alike
-WORDED = 100  # candidates whose words are compared
+WORDS = 1.5  # weight of the word-by-word comparison, as a cosine; 1 to 2.5 give the same
+WORDED = 100  # best candidates whose words are compared
 
-FIRST_STEP = 0.5  # see STEP, in the ranking for a reader or judge; 0.15 to 1 are alike for claims
-TRUSTED = 0.85  # share of the best score with which a paper is taken for true; 0.8 is alike
-FEWEST, MOST = 3, 6  # papers taken for true; 10 lose what only one paper answers
-STEP = 1.0  # of the question's vector toward them, its own length being 1; 0.5 to 2 are alike
-POWER = 3  # of their scores, as weights in their mean; 1 to 8 are alike
+# Pseudo-relevance feedback.
+ASSUMED_RELEVANT = 0.85  # share of the best score from which a paper is taken as relevant
+FEWEST, MOST = 3, 6  # papers taken as relevant; with 10, what only one paper answers is lost
+STEP = 1.0  # the vector's move toward them, its own length being 1; 0.5 to 2 give the same
+FIRST_STEP = 0.5  # the same in the ranking for a judge or reader; 0.15 to 1 give the same
+POWER = 3  # exponent of their scores, as weights in their mean; 1 to 8 give the same
 
-LISTED = 0.6  # share of the mean of the best five scores that lists a paper; F1 is flat to 0.675
-LEADERS = 5  # a share of the best score alone is 0.01 worse
-SURE = 0.7  # share of the best score with which a paper is as good as certain
+# What is listed where nobody judges.
+POSSIBLE = 0.6  # share of the mean of the LEADERS best scores; F1 is flat up to 0.675
+LEADERS = 5  # papers; a share of the best score alone is 0.01 worse
+LIKELY = 0.7  # share of the best score
 
-# With MiniLM the best score by vectors was 0.32 and more for 55 questions that the corpus answers,
-# 0.30 and more for claims on their own corpus, and 0.27 and less for 10 questions of other fields;
-# 8 of 56 made to share words with the corpus ("How do I prune roses?") pass nevertheless.
+# The least similarity (of the best paper) with which a question is on the corpus's subject. With
+# MiniLM it was 0.32 or more for 55 questions that the corpus answers, 0.30 or more for claims on
+# their own corpus, and 0.27 or less for 10 questions of other fields. 8 of 56 questions made to
+# share words with the corpus ("How do I prune roses?") pass nevertheless.
 ANSWERABLE = 0.3
 
-# Share of a question's words that one of the papers must have where these were picked by an earlier
-# question. It was 0.31 and more for 18 questions that some of them answer, and at most 0.13 for 4
-# that none does; 0.34 for one more of those.
+# The same for papers picked by an earlier question: the share of the question's words that one of
+# them must have. It was 0.31 or more for 18 questions that some of them answer, and at most 0.13
+# for 4 that none answers; 0.34 for one more of those.
 PICKED_ANSWER = 0.25
 
-# A vector's cosine with another by the mean product with its signs, were its numbers normal.
-SIGN_COSINE = math.sqrt(math.pi / 2)
+SIGN_COSINE = math.sqrt(math.pi / 2)  # cosine / mean product with signs, for normal components
 
-WORDS_PROVE = 0.25  # what all of the question's words add to a sentence's cosine
-FIGURE_PROVES = 0.15  # what a figure adds where one is asked for
-OWN_PROVES = 0.05  # what it adds where none is, that the authors speak of their own work
-BACKGROUND = 0.1  # what the first sentence loses, which mostly tells what others have done
+# What proves a sentence, added to its cosine with the question.
+WORDS_PROVE = 0.25  # all of the question's words in it
+FIGURE_PROVES = 0.15  # a figure, where one is asked for
+OWN_PROVES = 0.05  # else: the authors speak of their own work
+BACKGROUND = 0.1  # taken off the first sentence, which mostly tells what others have done
 
 
 def similarity(vector: FloatArray, papers: Sequence[FloatArray]) -> Scores:
-    """Return the papers' scores by vectors (n,): of two cosines, their sentence's and abstract's.
+    """Return papers' vector scores (n,): the weighted cosines of best sentence and abstract.
 
-    `papers` are (1 + sentences, d) each with the abstract as row 0; all rows have length 1.
+    `vector` is (d,), `papers` are (1 + sentences, d) each with the abstract as row 0; all rows have
+    length 1.
     """
     if not papers:
         return np.zeros(0)
@@ -80,16 +84,19 @@ def similarity(vector: FloatArray, papers: Sequence[FloatArray]) -> Scores:
     return np.asarray(SENTENCE * best + (1 - SENTENCE) * cosines[starts], dtype=np.float64)
 
 
-def _fused(
+def fused_scores(
     vector: FloatArray,
     papers: Sequence[FloatArray],
     keyword: Sequence[float],
     mean: FloatArray,
     share: float,
 ) -> Scores:
-    """Return scores by vectors and by words (n,) as one; the best of the latter count `share`.
+    """Return how well papers match a question (n,): vector and keyword scores added up.
 
-    The cosine with the corpus's mean vector is what any paper has: 0 is a paper like any other.
+    `vector` (d,) is the question's, `papers` are as in `similarity`, `keyword` (n,) their BM25
+    scores, `mean` (d,) the corpus's mean vector. The best keyword score counts `share`, the others
+    in proportion. The question's cosine with the mean vector is taken off, for any paper has it:
+    0 is the score of a paper like any other.
     """
     words = np.asarray(keyword, dtype=np.float64)
     background = float(vector @ mean)
@@ -97,27 +104,14 @@ def _fused(
     return np.asarray(above + share * words / (words.max(initial=0.0) or 1.0), dtype=np.float64)
 
 
-def first_scores(
-    vector: FloatArray,
-    papers: Sequence[FloatArray],
-    keyword: Sequence[float],
-    mean: FloatArray,
-    words: Scores | None = None,
-) -> Scores:
-    """Return how well the papers match the question (n,); `words` are their `word_scores`."""
-    if words is None:
-        return _fused(vector, papers, keyword, mean, KEYWORDS)
-    return _fused(vector, papers, keyword, mean, KEYWORDS_BESIDE) + WORDS * words
-
-
 def word_scores(words: FloatArray, rarities: Sequence[float], papers: Sequence[Bits]) -> Scores:
-    """Return how near the papers' words come to those of the question (n,); their mean is 0.
+    """Return how near papers' words come to the question's (n,); the mean over papers is 0.
 
-    Each word of the question, of the (w, d) with length 1, counts with the nearest word of the
-    paper, both as they are meant where they stand, and by its rarity: ColBERT's "late interaction"
-    (2020) with vectors that were not trained for it. `papers` are (words, d / 8) each, the signs
-    of vectors as bits, from which a cosine can be told within some hundredths. A paper without
-    words scores as the lowest.
+    `words` (w, d) are the vectors of the question's words, each of length 1, `rarities` (w,) their
+    weights. `papers` are (words, d / 8) each: the signs of the words' vectors as bits, from which
+    a cosine follows within some hundredths. Each word of the question counts with the nearest word
+    of the paper, as in ColBERT's late interaction (Khattab and Zaharia, 2020), with vectors that
+    were not trained for it. A paper without words gets the lowest score.
     """
     having = [place for place, bits in enumerate(papers) if len(bits)]
     if not having:
@@ -134,13 +128,6 @@ def word_scores(words: FloatArray, rarities: Sequence[float], papers: Sequence[B
     return np.asarray(scores - scores.mean(), dtype=np.float64)
 
 
-def trusted_scores(
-    vector: FloatArray, papers: Sequence[FloatArray], keyword: Sequence[float], mean: FloatArray
-) -> Scores:
-    """Return the same as `first_scores`, for choosing papers to move the question toward (n,)."""
-    return _fused(vector, papers, keyword, mean, KEYWORDS_TRUSTED)
-
-
 def move_toward_best(
     vector: FloatArray,
     scores: Scores,
@@ -148,46 +135,39 @@ def move_toward_best(
     mean: FloatArray,
     step: float = STEP,
 ) -> FloatArray:
-    """Return the question's vector moved by a step toward the papers with the best scores.
+    """Return the question's vector (d,) moved by a step toward the papers with the best scores.
 
-    This is Rocchio's formula (1971) on the papers' distances from the corpus's mean (d,): seen
-    from there they differ by topic, while seen from zero they are all alike.
+    This is Rocchio's formula (1971) on vectors centred on the corpus's mean (d,): seen from there
+    papers differ by topic, while seen from zero they are all alike.
     """
-    best = np.argsort(-scores, kind="stable")[: count_trusted(scores)]
+    best = np.argsort(-scores, kind="stable")[: count_assumed_relevant(scores)]
     weights = np.maximum(scores[best], 0.0) ** POWER
     if not weights.any():
         return vector
     toward = weights @ (np.stack([papers[i][0] for i in best]) - mean)
-    return _unit(vector + step * _unit(toward)).astype(np.float32)
+    return unit(vector + step * unit(toward)).astype(np.float32)
 
 
-def count_trusted(scores: Scores) -> int:
-    """Return how many papers to take for true: those near the best, but some in any case."""
-    near = int((scores >= TRUSTED * scores.max(initial=0.0)).sum())
+def count_assumed_relevant(scores: Scores) -> int:
+    """Return how many papers to take as relevant: those near the best, but FEWEST to MOST."""
+    near = int((scores >= ASSUMED_RELEVANT * scores.max(initial=0.0)).sum())
     return min(max(near, FEWEST), MOST)
 
 
-def second_scores(
-    vector: FloatArray, papers: Sequence[FloatArray], keyword: Sequence[float], mean: FloatArray
-) -> Scores:
-    """Return how well the papers match the question as it has moved (n,); see `moved`."""
-    return _fused(vector, papers, keyword, mean, KEYWORDS_MOVED)
-
-
 def best_first(scores: Scores) -> list[int]:
-    """Return the places of the scores, the highest first, equal ones as they stand."""
+    """Return the indexes of the scores, the highest first, equal ones in their order."""
     return [int(i) for i in np.argsort(-scores, kind="stable")]
 
 
 def count_listed(scores: Scores) -> int:
-    """Return how many papers to list: those not far behind the leading ones."""
+    """Return how many papers are possible answers: those not far behind the leading ones."""
     leading = np.sort(scores)[::-1][:LEADERS]
-    return _count(scores, LISTED * float(leading.mean())) if len(leading) else 0
+    return _count(scores, POSSIBLE * float(leading.mean())) if len(leading) else 0
 
 
 def count_likely(scores: Scores) -> int:
-    """Return how many papers are as good as certain."""
-    return _count(scores, SURE * float(scores.max(initial=0.0)))
+    """Return how many papers are likely answers: those near the best score."""
+    return _count(scores, LIKELY * float(scores.max(initial=0.0)))
 
 
 def _count(scores: Scores, least: float) -> int:
@@ -197,14 +177,15 @@ def _count(scores: Scores, least: float) -> int:
 def is_answerable(similar: Scores) -> bool:
     """Tell whether the corpus has anything on the question's subject.
 
-    `similar` is of the question as it was asked. Questions near the corpus's subjects that it does
-    not answer score as high as those that it does: no score can tell them apart.
+    `similar` is the `similarity` (n,) to the question as it was asked. A question near the corpus's
+    subjects that it does not answer scores as high as one that it answers: no score tells them
+    apart.
     """
     return float(similar.max(initial=0.0)) >= ANSWERABLE
 
 
 def rarity(having: int, papers: int) -> float:
-    """Return how much a word tells that so many of the papers have: Lucene's idf."""
+    """Return the weight of a word that `having` of the papers have: Lucene's idf."""
     return math.log1p((papers - having + 0.5) / (having + 0.5))
 
 
@@ -217,10 +198,11 @@ def best_sentences(  # noqa: PLR0913 - one array for each kind of evidence
     figure_asked: bool,
     count: int = 1,
 ) -> tuple[int, ...]:
-    """Return the places of the sentences that best prove a paper's relevance, best first.
+    """Return the indexes of the sentences that best prove a paper's relevance, best first.
 
-    For each sentence: its cosine with the question, the share of the question's words in it,
-    whether it has a figure, and whether the authors speak of their own work in it.
+    The sequences have one entry a sentence: its cosine with the question, the share of the
+    question's words in it, whether it has a figure, and whether the authors speak of their own
+    work in it.
     """
     scores = np.asarray(cosines, dtype=np.float64) + WORDS_PROVE * np.asarray(words)
     if figure_asked:
@@ -231,6 +213,7 @@ def best_sentences(  # noqa: PLR0913 - one array for each kind of evidence
     return tuple(best_first(scores)[:count])
 
 
-def _unit(vector: NDArray[np.floating]) -> NDArray[np.floating]:
+def unit(vector: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the vector with length 1; a vector of zeros stays as it is."""
     length = float(np.linalg.norm(vector))
     return vector / length if length > 1e-9 else vector

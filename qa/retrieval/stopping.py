@@ -1,47 +1,46 @@
-"""Stopping."""
+"""The stopping rule: how many papers to read next, and when reading on is of no more use.
+
+The rule keeps a budget of papers without an answer. Each paper that does not answer takes from it,
+each that answers gives some back: one answer at the top of the ranking needs little reading, many
+answers need more. Reading stops when the budget is used up.
+"""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from qa.retrieval.feedback import Scores
-from qa.retrieval.relevance import Relevance
+from qa.retrieval.relevance import ReadPaper, Relevance
+from qa.retrieval.scoring import Scores
 
-START = 20.0  # patience, in papers
-NOTHING_YET = 10.0  # more of it as long as nothing is found: the first answer may be well hidden
-ONE = 18.0  # patience after the first answer, if it stood in the first round
-LATE = 20  # papers; read before a later first answer, each gives 1 more, up to these
-SEVERAL, EACH, MOST = 33.0, 3.0, 45.0  # the most after two answers, for each more, and ever
-FOUND = 12.0  # patience that an answer gives
+# The budget, in papers without an answer.
+START = 20.0  # at the beginning
+NOTHING_YET = 10.0  # more of it until a first answer is found: it may rank low
+ONE = 18.0  # after the first answer, if it was in the first round
+LATE = 20  # after a later first answer: 1 more for each paper read before it, up to so many
+SEVERAL, EACH, MOST = 33.0, 3.0, 45.0  # at most after two answers, more for each further one, ever
+FOUND = 12.0  # what a further answer gives back
 PARTLY_COSTS = 1 / 3  # a paper that answers in part is a sign that more are near
-DOUBTED = 0.15  # standing at and below which an answer is taken for a misjudgement
-TRUSTED = 0.35  # standing from which it is taken for true
-FIRST_ROUND, ROUND, DRY_ROUND = 10, 10, 20  # papers; after a round without answers more at once
-REMAINDER = 5  # papers that are rather read at once than in a round of their own
 
+# An answer far down among the candidates may be a mistake of the judge: it gives back less.
+DOUBTED = 0.15  # relative score up to which an answer gives back nothing
+TRUSTED = 0.35  # relative score from which it gives back all
 
-@dataclass(frozen=True, slots=True)
-class ReadPaper:
-    """One paper read: its verdict, and its `standing` among the candidates when it was chosen."""
-
-    relevance: Relevance | None
-    standing: float = 1.0
+FIRST_ROUND, ROUND, DRY_ROUND = 10, 10, 20  # papers a round; more at once after one without answers
+REMAINDER = 5  # papers that are read with this round rather than in one of their own
 
 
 def relative_scores(scores: Scores) -> Scores:
-    """Return how far above the middle candidate each of them stands, the best one being 1."""
+    """Return scores (n,) on a scale where the median candidate has 0 and the best one 1."""
     middle = float(np.median(scores)) if len(scores) else 0.0
     return (scores - middle) / max(float(scores.max(initial=0.0)) - middle, 1e-9)
 
 
-def patience(history: Sequence[ReadPaper]) -> float:
-    """Return how many more papers without an answer are to be borne; none at 0 or below.
+def papers_left(history: Sequence[ReadPaper]) -> float:
+    """Return the budget: how many more papers without an answer may be read; 0 or less: stop.
 
-    Unjudged papers cost nothing and give nothing. The first answer is the only lead there is:
-    if it was long to find, it is followed further. Of later ones those that stood low when they
-    were chosen give less: among many papers far from the question an erring judge says yes to some.
+    `history` are the papers read, in order. Those without a usable verdict do not count. The first
+    answer is the only lead there is: the longer it took to find, the further it is followed.
     """
     left, found = START, 0
     for before, read in enumerate(history):
@@ -50,7 +49,7 @@ def patience(history: Sequence[ReadPaper]) -> float:
             if found == 1:
                 left = ONE + (min(before, LATE) if before >= FIRST_ROUND else 0)
             else:
-                trust = min(max((read.standing - DOUBTED) / (TRUSTED - DOUBTED), 0.0), 1.0)
+                trust = min(max((read.relative_score - DOUBTED) / (TRUSTED - DOUBTED), 0.0), 1.0)
                 left = max(left - 1.0, min(left + trust * FOUND, _most(found)))
         elif read.relevance == Relevance.PARTLY:
             left -= PARTLY_COSTS
@@ -64,14 +63,14 @@ def _most(found: int) -> float:
 
 
 def next_round(history: Sequence[ReadPaper], last: int) -> int:
-    """Return how many papers to read next, 0 where reading on is no use.
+    """Return how many papers to read next; 0: stop.
 
-    `last` is how many of the history's papers were the last round. A round reads no more than
-    patience allows, so that nothing is read in vain, and leaves no small remainder for another.
+    `last` is how many of the history's papers were the last round. A round reads no more than the
+    budget allows, so that nothing is read in vain, and leaves no small remainder for another round.
     """
     if not history:
         return FIRST_ROUND
     fruitful = any(read.relevance == Relevance.YES for read in history[len(history) - last :])
     size = ROUND if fruitful else DRY_ROUND
-    left = max(0, math.ceil(patience(history) - 1e-9))
+    left = max(0, math.ceil(papers_left(history) - 1e-9))
     return left if left <= size + REMAINDER else size

@@ -62,7 +62,7 @@ def of_step(step: str, result: object, *, content: bool) -> Attributes:
         case ReadOn() | Decided() if step == "judge":
             told = _verdicts(result.state)
         case Decided():
-            told = {"qa.stopped": result.stopped.value}
+            told = {"qa.stopped": result.stopped.value} if result.stopped else {}
         case Written():
             told = {"qa.papers.qualifying": len(result.papers)}
     return told
@@ -83,7 +83,6 @@ def _answer(answer: Answer, *, content: bool) -> Attributes:
     coverage = answer.coverage
     told: Attributes = {
         "qa.outcome": answer.outcome.value,
-        "qa.stopped": coverage.stopped.value,
         "qa.rounds": coverage.rounds,
         "qa.papers.corpus": coverage.corpus,
         "qa.papers.candidates": coverage.candidates,
@@ -95,6 +94,8 @@ def _answer(answer: Answer, *, content: bool) -> Attributes:
         "qa.warnings": [warning.kind for warning in answer.warnings],
         "qa.chat.calls": answer.usage.calls,
     }
+    if coverage.stopped is not None:
+        told["qa.stopped"] = coverage.stopped.value
     if answer.model is not None:
         told["gen_ai.request.model"] = answer.model
         told["gen_ai.usage.input_tokens"] = answer.usage.prompt_tokens

@@ -6,7 +6,7 @@ import pytest
 from fakes import QueuedChat, paper, papers
 
 from qa.answering.judge import BATCH, ModelJudge, read_verdicts
-from qa.answering.verdict_cache import Verdicts
+from qa.answering.verdict_cache import VerdictCache
 from qa.errors import ChatAuthError, ChatBadReply, ChatContextTooLong
 from qa.llm.prompts import load_prompt
 from qa.retrieval.relevance import Relevance, Verdict
@@ -47,7 +47,11 @@ def test_progress_within_a_round_is_told():
     system, user = load_prompt("judge.system", None), load_prompt("judge.user", None)
     heard = []
     judge = ModelJudge(
-        QueuedChat(all_yes), system, user, one_by_one=True, heard=lambda *told: heard.append(told)
+        QueuedChat(all_yes),
+        system,
+        user,
+        one_by_one=True,
+        on_judged=lambda *told: heard.append(told),
     )
     judged = asyncio.run(judge.judge(QUESTION, papers(3)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
@@ -138,7 +142,7 @@ def test_failing_server_keeps_the_verdicts_of_other_batches():
 
 
 def test_known_verdicts_are_not_asked_for_again(tmp_path):
-    cache = Verdicts(tmp_path / "v.sqlite", "model")
+    cache = VerdictCache(tmp_path / "v.sqlite", "model")
     first = run(QueuedChat(all_yes), cache=cache)
     chat = QueuedChat(all_yes)
     again = run(chat, count=4, cache=cache)

@@ -1,13 +1,13 @@
 from fakes import papers
 
-from qa.answering.verdict_cache import Verdicts, forget_verdicts, verdict_count
+from qa.answering.verdict_cache import VerdictCache, forget_verdicts, verdict_count
 from qa.retrieval.relevance import Relevance, Verdict
 
 QUESTION = "which?"
 
 
 def kept(tmp_path, judge="model a, prompt 1"):
-    return Verdicts(tmp_path / "sub" / "verdicts.sqlite", judge)
+    return VerdictCache(tmp_path / "sub" / "verdicts.sqlite", judge)
 
 
 def verdicts():
@@ -39,7 +39,7 @@ def test_another_question_model_or_text_is_judged_anew(tmp_path):
 def test_broken_file_costs_money_but_not_the_answer(tmp_path):
     path = tmp_path / "verdicts.sqlite"
     path.write_bytes(b"this is no database" * 100)
-    cache = Verdicts(path, "judge")
+    cache = VerdictCache(path, "judge")
     cache.put(QUESTION, papers(3), verdicts())
     assert cache.get(QUESTION, papers(3)) == {}
     assert "verdicts.sqlite" in cache.trouble

@@ -1,12 +1,14 @@
 """`ask`, from the words on the command line to what is printed, on the real seeds."""
 
 import json
+import os
 import re
 
 import pytest
 from chat_server import ChatServer, Hang, Reply, Status
 from scripted_model import LabelModel, labelled
 
+from qa.config import Config
 from qa.corpus.papers import title_key
 
 BACKPROP = "which papers train without backprop?"
@@ -38,14 +40,14 @@ def test_without_a_model_eight_of_the_first_ten_papers_are_right(seeds, qa):
 
 def test_without_a_model_it_says_so_and_how_to_get_one(seeds, qa):
     done = qa("ask", BACKPROP)
-    assert "no chat model" in done.stdout
+    assert "No chat model has read them." in done.stdout
     assert "OPENAI_API_KEY" in done.stderr
 
 
 def test_json_is_one_document_whose_quotes_are_the_abstracts_own(seeds, qa):
     done = qa("ask", BACKPROP, "--json")
     document = json.loads(done.stdout)
-    assert document["outcome"] == "answered"
+    assert document["outcome"] == "nearest"
     assert document["model"] is None
     assert document["papers"]
     for paper in document["papers"]:
@@ -55,10 +57,41 @@ def test_json_is_one_document_whose_quotes_are_the_abstracts_own(seeds, qa):
             assert shown["abstract"][evidence["start"] : evidence["end"]] == evidence["text"]
 
 
+def test_without_a_model_no_judgement_and_no_reading_is_claimed(seeds, qa):
+    document = json.loads(qa("ask", BACKPROP, "--json").stdout)
+    assert {paper["relevance"] for paper in document["papers"]} == {None}
+    kinds = [paper["likelihood"] for paper in document["papers"]]
+    assert sorted(kinds) == kinds  # likely before possible
+    assert set(kinds) == {"likely", "possible"}
+    counts = {"read": 0, "relevant": 0, "partly": 0, "unjudged": 0, "rounds": 0, "stopped": None}
+    assert {name: document["coverage"][name] for name in counts} == counts
+
+
+def test_a_search_judges_nothing(seeds, qa):
+    papers = json.loads(qa("search", BACKPROP, "--json").stdout)["papers"]
+    assert {(paper["relevance"], paper["likelihood"]) for paper in papers} == {(None, None)}
+
+
+def test_what_a_judge_refused_is_named_with_its_verdict(server, qa):
+    question = "which papers study lichens?"
+    document = json.loads(qa("ask", question, "--exhaustive", "--json").stdout)
+    assert document["outcome"] == "not_in_corpus"
+    assert [paper["relevance"] for paper in document["nearest"]] == ["no"] * 3
+
+
+def test_verdicts_that_cannot_be_kept_are_told_and_cost_no_answer(server, seeds, qa, tmp_path):
+    cache = Config.from_env(os.environ).cache
+    (cache / "verdicts.sqlite").write_bytes(b"this is no database" * 100)
+    document = json.loads(qa("ask", BACKPROP, "--json").stdout)
+    assert document["outcome"] == "answered"
+    [warning] = [w for w in document["warnings"] if w["kind"] == "verdict_cache"]
+    assert "verdicts.sqlite" in warning["detail"]
+
+
 def test_off_topic_question_ends_with_code_3(seeds, qa):
     done = qa("ask", "How long should sourdough bread prove before it goes into the oven?")
     assert done.exit_code == 3
-    assert "By score alone nothing stands out as an answer; a chat model could tell." in done.stdout
+    assert "By score alone no paper stands out; a chat model could tell." in done.stdout
     assert "does not say" not in done.stdout
     assert "\nNearest:\n" in done.stdout
 

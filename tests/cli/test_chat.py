@@ -86,7 +86,7 @@ def test_follow_up_without_a_model_is_asked_of_the_last_papers(seeds, talk):
     assert second.startswith(f"Asked of these {asked} papers: which papers release code?\n")
     assert titles(second) >= WITH_CODE
     assert titles(second) < titles(first)
-    assert f"match of {asked} (the papers of the last answer)" in second
+    assert f"nearest by score, of {asked} (the papers of the last answer)" in second
     assert "/wider asks all 558 papers." in done.stderr
 
 
@@ -121,7 +121,7 @@ def test_wider_asks_the_whole_corpus(seeds, talk):
     _, (first, _, third) = talk(FIRST, FOLLOW_UP, "/wider")
     assert third.startswith("Asked: which papers train without backprop, and release code?\n")
     assert titles(third) - titles(first)
-    assert "of 558, by score alone" in third
+    assert "nearest by score, of 558" in third
 
 
 def test_wider_with_a_model_asks_the_question_as_it_was_understood(server, talk):
@@ -135,7 +135,7 @@ def test_wider_with_a_model_asks_the_question_as_it_was_understood(server, talk)
 
 def test_nothing_among_the_last_papers_says_so_and_how_to_go_beyond(seeds, talk):
     done, (first, second) = talk(FIRST, "which of those use spiking neural networks?")
-    assert "By score alone nothing stands out as an answer" in second
+    assert "By score alone no paper stands out" in second
     assert "The corpus does not say" not in second
     assert "Nearest:" in second
     assert titles(second) <= titles(first)
@@ -156,7 +156,7 @@ def test_a_paper_is_asked_by_its_number(seeds, talk):
     assert titles(second) == {title}
     assert second.startswith("Asked of [2]: what does “")
     assert re.findall(r"^ *\[(\d+)\]", second, re.MULTILINE) == ["2"]
-    assert "1 paper matches of 1 ([2])" in second
+    assert "1 paper is nearest by score, of 1 ([2])" in second
 
 
 def test_a_number_stays_with_its_paper_while_it_is_asked_about(server, talk):
@@ -169,7 +169,7 @@ def test_a_number_stays_with_its_paper_while_it_is_asked_about(server, talk):
 def test_a_new_subject_is_asked_of_the_whole_corpus(seeds, talk):
     _, (_, second) = talk(FIRST, "which papers prune networks?")
     assert "Asked" not in second
-    assert "match of 558, by score alone" in second
+    assert "nearest by score, of 558" in second
 
 
 def test_filters_hold_for_the_whole_conversation(seeds, talk):
@@ -316,7 +316,7 @@ def test_a_conversation_is_written_as_markdown(seeds, talk, tmp_path):
     )
     assert "**Forward Learning of Graph Neural Networks**" in text
     assert "> “We release our code at https://github.com/facebookresearch/forwardgnn.”" in text
-    assert re.search(r"^\*\d+ papers match of 558, .*\*$", text, re.MULTILINE)
+    assert re.search(r"^\*\d+ papers are nearest by score, of 558: .*\*$", text, re.MULTILINE)
 
 
 def test_a_written_answer_keeps_its_citations(server, talk, tmp_path):

@@ -190,11 +190,11 @@ def test_papers_of_an_answer_are_written_with_their_evidence(small, qa, tmp_path
         records = read_corpus(path).records()
         assert [record.title for record in records] == [paper["title"] for paper in told]
     (row, *_) = csv.DictReader(io.StringIO(qa("ask", QUESTION, "--format", "csv").stdout))
-    assert (row["n"], row["relevance"], row["sources"]) == ("1", "yes", "page.txt")
+    assert (row["n"], row["relevance"], row["sources"]) == ("1", "likely", "page.txt")
     text = qa("ask", QUESTION, "--format", "markdown").stdout
     assert text.startswith(f"# {QUESTION}\n")
     assert f"> “{quote}”" in text
-    assert "by score alone" in text
+    assert "nearest by score" in text
 
 
 def test_markdown_has_the_written_answer_above_the_papers(small, environment, qa):

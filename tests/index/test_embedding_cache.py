@@ -83,7 +83,7 @@ def test_a_word_that_comes_back_gets_the_mean_of_its_vectors():
 def ranked(tmp_path, embedder, question):
     corpus = corpus_of(tmp_path / "corpus", range(40))
     with built(tmp_path / type(embedder).__name__, corpus, embedder) as generation:
-        return Retriever(generation, embedder).first(question).ranking
+        return Retriever(generation, embedder).rank(question).ranking
 
 
 def test_the_first_ranking_takes_words_into_account_where_there_are_vectors_of_them(tmp_path):

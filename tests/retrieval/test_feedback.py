@@ -22,7 +22,7 @@ from qa.retrieval.stopping import (
     ROUND,
     ReadPaper,
     next_round,
-    patience,
+    papers_left,
     relative_scores,
 )
 
@@ -211,7 +211,7 @@ def test_no_candidates_and_equal_candidates_can_be_scored():
     assert rescore(question, [vectors([1, 0])] * 2, [0.0, 0.0]).tolist() == [0.0, 0.0]
 
 
-def test_standing_does_not_depend_on_far_candidates():
+def test_relative_score_does_not_depend_on_far_candidates():
     near = np.array([1.0, 0.8, 0.5, 0.4, 0.2])
     assert relative_scores(near * 3 + 7) == pytest.approx(relative_scores(near))
     assert relative_scores(near)[0] == 1
@@ -254,12 +254,12 @@ def test_reading_ends_soon_after_the_last_answer():
 
 
 def test_unjudged_papers_are_no_sign_that_reading_is_dry():
-    assert patience(reads("ynn??????")) == patience(reads("ynn"))
+    assert papers_left(reads("ynn??????")) == papers_left(reads("ynn"))
     assert read_until_dry({1}, unjudged={5, 6, 7})[0] == read_until_dry({1})[0] + 3
 
 
-def test_papers_that_answer_in_part_cost_less_patience():
-    assert patience(reads("yn")) < patience(reads("yp")) < patience(reads("y"))
+def test_papers_that_answer_in_part_cost_less_papers_left():
+    assert papers_left(reads("yn")) < papers_left(reads("yp")) < papers_left(reads("y"))
 
 
 def test_an_erring_judge_does_not_keep_the_reading_going():
@@ -267,12 +267,12 @@ def test_an_erring_judge_does_not_keep_the_reading_going():
     for _ in range(50):
         history = [ReadPaper(YES)] * 10
         history += [ReadPaper(YES if draws.random() < 0.1 else NO, 0.1) for _ in range(60)]
-        assert patience(history) <= 0
+        assert papers_left(history) <= 0
 
 
-def test_a_low_standing_answer_never_makes_impatient():
-    assert patience([ReadPaper(YES, -1.0)] * 5) <= patience([ReadPaper(YES, 1.0)] * 5)
-    assert patience([*reads("ynn"), ReadPaper(YES, -1.0)]) >= patience(reads("ynnn"))
+def test_a_low_relative_score_answer_never_makes_impatient():
+    assert papers_left([ReadPaper(YES, -1.0)] * 5) <= papers_left([ReadPaper(YES, 1.0)] * 5)
+    assert papers_left([*reads("ynn"), ReadPaper(YES, -1.0)]) >= papers_left(reads("ynnn"))
 
 
 def test_first_round_is_read_whatever_comes():
@@ -286,10 +286,10 @@ def test_a_round_after_answers_is_small_and_after_none_large():
 
 
 @given(st.lists(st.tuples(st.sampled_from([YES, PARTLY, NO, None]), st.floats(-1, 1))))
-def test_a_round_never_reads_beyond_patience(history):
+def test_a_round_never_reads_beyond_papers_left(history):
     seen = [ReadPaper(relevance, stood) for relevance, stood in history]
     if seen:
-        assert 0 <= next_round(seen, 1) <= max(0, math.ceil(patience(seen)))
+        assert 0 <= next_round(seen, 1) <= max(0, math.ceil(papers_left(seen)))
 
 
 @given(st.sets(st.integers(1, 200), max_size=60))

@@ -31,31 +31,31 @@ def test_a_paper_without_sentences_is_scored_by_its_abstract():
 
 
 def test_no_candidates_have_no_scores():
-    assert scoring.first_scores(X, [], [], MEAN).size == 0
+    assert scoring.fused_scores(X, [], [], MEAN, scoring.KEYWORDS).size == 0
     assert scoring.count_listed(np.zeros(0)) == scoring.count_likely(np.zeros(0)) == 0
     assert not scoring.is_answerable(np.zeros(0))
 
 
 def test_words_decide_between_papers_alike_by_vectors():
-    scores = scoring.first_scores(X, [paper(X), paper(X)], [0.0, 7.0], MEAN)
+    scores = scoring.fused_scores(X, [paper(X), paper(X)], [0.0, 7.0], MEAN, scoring.KEYWORDS)
     assert scores[1] - scores[0] == pytest.approx(scoring.KEYWORDS)
 
 
 def test_words_count_less_the_more_of_a_set_is_sought():
     papers, words = [paper(X), paper(Y)], [0.0, 1.0]
-    ranks = [scoring.first_scores, scoring.trusted_scores, scoring.second_scores]
-    assert np.all(np.diff([scores(X, papers, words, MEAN)[1] for scores in ranks]) < 0)
+    shares = [scoring.KEYWORDS, scoring.KEYWORDS_FEEDBACK, scoring.KEYWORDS_MOVED]
+    scores = [scoring.fused_scores(X, papers, words, MEAN, share)[1] for share in shares]
+    assert np.all(np.diff(scores) < 0)
 
 
 def test_without_any_word_found_the_vectors_decide():
-    scores = scoring.first_scores(X, [paper(Y), paper(X)], [0.0, 0.0], MEAN)
+    scores = scoring.fused_scores(X, [paper(Y), paper(X)], [0.0, 0.0], MEAN, scoring.KEYWORDS)
     assert scoring.best_first(scores) == [1, 0]
 
 
 def test_a_paper_like_any_other_scores_zero():
-    assert scoring.first_scores(
-        X, [paper(unit(1, 1, 0, 0))], [0.0], unit(1, 1, 0, 0)
-    ) == pytest.approx([0.0])
+    scores = scoring.fused_scores(X, [paper(unit(1, 1, 0, 0))], [0.0], unit(1, 1, 0, 0), 0.45)
+    assert scores == pytest.approx([0.0])
 
 
 def test_feedback_finds_what_the_best_papers_have_in_common():
@@ -63,10 +63,10 @@ def test_feedback_finds_what_the_best_papers_have_in_common():
     papers = [paper(unit(3, 2, 0, 0)), paper(unit(3, 2, 0, 1)), paper(unit(3, 2, 0, -1))]
     like, unlike = paper(unit(1, 5, 0, 0)), paper(unit(1, 0, 5, 0))
     candidates = [*papers, unlike, like]
-    scores = scoring.trusted_scores(X, candidates, [0.0] * 5, MEAN)
+    scores = scoring.fused_scores(X, candidates, [0.0] * 5, MEAN, scoring.KEYWORDS_FEEDBACK)
     assert scores[4] == pytest.approx(scores[3])
     vector = scoring.move_toward_best(X, scores, candidates, MEAN)
-    after = scoring.second_scores(vector, candidates, [0.0] * 5, MEAN)
+    after = scoring.fused_scores(vector, candidates, [0.0] * 5, MEAN, scoring.KEYWORDS_MOVED)
     assert after[4] > after[3]
 
 
@@ -201,5 +201,8 @@ def test_words_of_no_rarity_change_nothing():
 
 def test_nearness_of_words_decides_between_papers_alike_otherwise():
     words = np.array([-0.1, 0.1])
-    scores = scoring.first_scores(X, [paper(X), paper(X)], [1.0, 1.0], MEAN, words)
+    scores = (
+        scoring.fused_scores(X, [paper(X), paper(X)], [1.0, 1.0], MEAN, scoring.KEYWORDS)
+        + scoring.WORDS * words
+    )
     assert scores[1] > scores[0]

@@ -17,10 +17,10 @@ from qa.answering.results import (
 )
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import (
+    qualifier,
     source_name,
 )
 from qa.retrieval.query import content_words
-from qa.retrieval.relevance import Relevance
 
 MOST_WARNINGS = 20  # lines of them
 FEW_UNCITED = 5  # of these lines for sentences without a citation
@@ -88,11 +88,11 @@ def show_ranked(out: Console, question: str, papers: Iterable[ListedPaper]) -> N
 def show_papers(out: Console, answer: Answer) -> None:
     """Print the papers of the answer, those that answer in part under a line of their own."""
     few = len(answer.papers) <= FEW
-    partly = [p for p in answer.papers if p.relevance == Relevance.PARTLY]
-    fully = [p for p in answer.papers if p.relevance != Relevance.PARTLY]
+    partly = [p for p in answer.papers if qualifier(p)]
+    fully = [p for p in answer.papers if not qualifier(p)]
     _show_group(out, answer.question, fully, few=few)
     if partly:
-        heading = "Less certain:" if answer.model is None else "In part:"
+        heading = "Possible:" if answer.outcome == Outcome.NEAREST else "In part:"
         out.print(Text(heading, style="bold"))
         _show_group(out, answer.question, partly, few=few)
     if answer.nearest:

@@ -41,7 +41,8 @@ class VerboseLog:
             case Learned():
                 self._learned(event)
             case ReadingOver():
-                self._line(f"Reading ends: {WHY[event.stopped]}.", "bold")
+                why = WHY[event.stopped] if event.stopped else "nothing to read"
+                self._line(f"Reading ends: {why}.", "bold")
                 self._out.print()
             case Scored():
                 self._scored(event)
@@ -86,17 +87,17 @@ class VerboseLog:
         self._labelled("fell", *_weights(fallen, CHANGES, "-"))
         turned, away = _degrees(search, before), _degrees(search, search, asked=True)
         self._labelled("vector", f"turned by {turned:.0f}°", f"{away:.0f}° from the question's own")
-        left = math.ceil(stopping.patience(search.history))
+        left = math.ceil(stopping.papers_left(search.history))
         patience = f"{_counted(left, 'more paper')} without an answer" if left > 0 else "used up"
         upcoming = [f"{event.upcoming} are read next"] if event.upcoming else []
         self._labelled("patience", patience, *upcoming)
 
     def _scored(self, event: Scored) -> None:
-        search, blind = event.search, event.search.blind
+        search, blind = event.search, event.search.pseudo
         if blind is None:
             return
         first = dict(zip(blind.first.ids, blind.first.scores, strict=True))
-        trusted = set(blind.first.ids[: blind.trusted])
+        trusted = set(blind.first.ids[: blind.assumed_relevant])
         self._line(
             "Scores for the question as asked, and moved to the best papers, taken for true", "bold"
         )
@@ -106,7 +107,9 @@ class VerboseLog:
             told = "true" if paper.id in trusted else ""
             self._row((*scores, told), paper.title, None)
         turned = _degrees(search, search, asked=True)
-        self._labelled("true", f"{blind.trusted} papers", f"they turn the vector by {turned:.0f}°")
+        self._labelled(
+            "true", f"{blind.assumed_relevant} papers", f"they turn the vector by {turned:.0f}°"
+        )
         self._labelled("answers", *_answerable(blind))
         self._labelled("cut", *_cut(search))
         self._out.print()
@@ -182,7 +185,7 @@ def _answerable(blind: PseudoFeedback) -> tuple[str, str]:
 
 def _cut(search: Search) -> list[str]:
     """How many papers the scores put on the list, and between which scores it ends."""
-    cut, sure, scores = search.ranking.cut, search.ranking.sure, search.ranking.scores
+    cut, sure, scores = search.ranking.listed, search.ranking.likely, search.ranking.scores
     if not cut:
         return ["no paper is listed"]
     after = [f"the next one has {scores[cut]:.2f}"] if cut < len(scores) else []

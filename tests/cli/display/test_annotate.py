@@ -17,9 +17,9 @@ PAPERS = tuple(
     NumberedPaper(
         n,
         paper(n, "The method reads 16k tokens. It gains 12% on CIFAR-10."),
-        Relevance.YES,
         (1,),
         1.0,
+        relevance=Relevance.YES,
     )
     for n in (1, 2)
 )

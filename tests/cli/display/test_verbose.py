@@ -23,7 +23,7 @@ from qa.cli.display.verbose import VerboseLog
 from qa.config import configured
 from qa.library import open_library
 from qa.progress import Progress
-from qa.retrieval.stopping import next_round, patience
+from qa.retrieval.stopping import next_round, papers_left
 
 BACKPROP = "which papers train without backprop?"
 BREAD = "How long should sourdough bread prove before it goes into the oven?"
@@ -114,7 +114,7 @@ def test_patience_told_is_the_patience_there_is(server):
     events, _ = events_of(BACKPROP)
     for event in of(Learned, events):
         [line] = under("patience", told([event]))
-        left = math.ceil(patience(event.search.history))
+        left = math.ceil(papers_left(event.search.history))
         assert line.startswith(f"{left} more" if left > 0 else "used up")
         assert event.upcoming == next_round(event.search.history, event.search.last)
         assert (f"{event.upcoming} are read next" in line) == (event.upcoming > 0)
@@ -153,14 +153,14 @@ def test_without_a_model_both_rankings_the_cut_and_its_reason_are_told(seeds):
     events, answer = events_of(BACKPROP)
     lines = told(events)
     [event] = of(Scored, events)
-    blind, ranking = event.search.blind, event.search.ranking
+    blind, ranking = event.search.pseudo, event.search.ranking
     titles = {paper.id: paper.title for paper in event.papers}
     rows = [line for line in lines if re.match(r"   \d\.\d\d ", line)]
     first = dict(zip(blind.first.ids, blind.first.scores, strict=True))
     for row, id_, score in zip(rows, ranking.ids[:10], ranking.scores[:10], strict=False):
         assert row.split()[:2] == [f"{first[id_]:.2f}", f"{score:.2f}"]
         assert titles[id_].startswith(row[27:].rstrip("…"))
-    assert sum(row[15:25].strip() == "true" for row in rows) == blind.trusted
+    assert sum(row[15:25].strip() == "true" for row in rows) == blind.assumed_relevant
     [cut] = under("cut", told(events, width=200))
     assert cut.startswith(f"{len(answer.papers)} papers down to ")
     assert under("answers", lines) == [
