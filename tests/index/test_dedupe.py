@@ -14,7 +14,7 @@ def unique_papers(records):
         tempfile.TemporaryDirectory() as folder,
         closing(MergedPapers(Path(folder) / "merged.sqlite")) as merged,
     ):
-        merged.add(records)
+        merged.add_records(records)
         return next(merged.papers(list(merged.digests()), size=1000), [])
 
 

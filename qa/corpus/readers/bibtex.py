@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from qa.corpus.papers import Record, Skipped
-from qa.corpus.readers import fields
-from qa.corpus.readers.fields import Entry, name
+from qa.corpus.readers.fields import Entry, keyword_list
 from qa.corpus.readers.latex import text_from_latex
+from qa.corpus.words import author_name
 
 if TYPE_CHECKING:
     from bibtexparser.model import Block, Field, String
@@ -131,7 +131,7 @@ def _paper(key: str, values: _Values, source: str, where: str) -> Record | Skipp
         doi=one("doi").replace("\\", ""),
         arxiv=one("eprint", "arxivid", "arxiv"),
         links=[one(key).replace("\\", "") for key in ("url", "link", "ee", "howpublished", "note")],
-        keywords=[word for key in _KEYWORDS for word in fields.words(text_from_latex(one(key)))],
+        keywords=[word for key in _KEYWORDS for word in keyword_list(text_from_latex(one(key)))],
     ).paper(source, where)
 
 
@@ -175,4 +175,4 @@ def _parts(value: str) -> list[str]:
 def _name(text: str) -> str:
     """Return a name as `Given Family`; three parts are `Family, Jr, Given` in BibTeX."""
     parts = text.split(",")
-    return name(",".join((parts[0], parts[2], parts[1])) if len(parts) == 3 else text)
+    return author_name(",".join((parts[0], parts[2], parts[1])) if len(parts) == 3 else text)

@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 from qa.corpus.papers import Record, Skipped
-from qa.corpus.readers import fields
-from qa.corpus.readers.fields import Entry, name
+from qa.corpus.readers.fields import Entry, keyword_list
+from qa.corpus.words import author_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _entry(piece: list[str], dialect: TaggedFormat) -> Entry:
     return Entry(
         title=text(dialect.title),
         abstract=text(dialect.abstract),
-        authors=map(name, all_of(dialect.authors)),
+        authors=map(author_name, all_of(dialect.authors)),
         year=" ".join(line for tag in dialect.year for line in values.get(tag, ())),
         venue=text(dialect.venue),
         doi=next((text for text in all_of(dialect.doi) if "10." in text), ""),
@@ -184,4 +184,4 @@ def _parser(dialect: TaggedFormat) -> Any:  # noqa: ANN401 - rispy has no types
 
 def _keywords(lines: list[str], dialect: TaggedFormat) -> list[str]:
     # Web of Science breaks its one long list of keywords anywhere.
-    return fields.words(" ".join(lines)) if dialect is WEB_OF_SCIENCE else lines
+    return keyword_list(" ".join(lines)) if dialect is WEB_OF_SCIENCE else lines
