@@ -1,8 +1,8 @@
 """Deduplication: the records of all files become the distinct papers of the corpus.
 
 Two records are one paper if they share a title, a DOI or an arXiv number and their abstracts
-overlap. One of these is not enough: exports give a whole volume's papers the volume's DOI, and
-many papers are called "Editorial".
+overlap. Either alone is not enough: exports give all papers of a volume the volume's DOI, and many
+papers are called "Editorial".
 """
 
 import hashlib
@@ -78,11 +78,6 @@ class MergedPapers:
         self._finish()
         return skipped
 
-    def count(self) -> int:
-        """Return how many papers there are."""
-        (count,) = self._db.execute("SELECT count(*) FROM merged").fetchone()
-        return int(count)
-
     def digests(self) -> dict[str, bytes]:
         """Return every paper's digest, by id, in the order of the papers."""
         return dict(self._db.execute("SELECT id, digest FROM merged ORDER BY number"))
@@ -139,7 +134,8 @@ class MergedPapers:
         ).fetchall():
             final = paper_id(title, abstract)
             self._db.execute("UPDATE merged SET id = ? WHERE number = ?", (final, number))
-        for number in range(1, self.count() + 1):
+        (count,) = self._db.execute("SELECT count(*) FROM merged").fetchone()
+        for number in range(1, count + 1):
             digest = paper_digest(self._paper(number))
             self._db.execute("UPDATE merged SET digest = ? WHERE number = ?", (digest, number))
         self._db.commit()
@@ -185,5 +181,5 @@ def _merged(paper: Paper, record: Record) -> Paper:
 
 
 def _fullness(paper: Paper) -> tuple[int, str, str]:
-    """Return by what the fuller of two papers is told; the texts decide between equal lengths."""
+    """Return a sort key: the longer abstract is fuller, the texts decide between equal lengths."""
     return len(paper.abstract), paper.abstract, paper.title
