@@ -72,7 +72,7 @@ def read_papers(corpus: Path, *, at_most: int | None = None) -> list[Paper]:
         tempfile.TemporaryDirectory() as scratch,
         closing(MergedPapers(Path(scratch) / "merged.sqlite")) as merged,
     ):
-        merged.add(islice(records, at_most))
+        merged.add_records(islice(records, at_most))
         ids = list(merged.digests())
         return [paper for batch in merged.papers(ids, size=1000) for paper in batch]
 

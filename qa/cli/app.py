@@ -32,8 +32,8 @@ from qa.cli.options import (
     filters_of,
     format_of,
 )
-from qa.config import configured, configured_traces
-from qa.errors import QAError, UsageError
+from qa.config import configured, configured_traces, rebuild_command
+from qa.errors import Action, QAError, UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,7 +64,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             with _traced():
                 return command(*args, **kwargs)
         except QAError as exc:
-            typer.echo(f"Error: {exc}", err=True)
+            typer.echo(f"Error: {_worded(exc)}", err=True)
             raise typer.Exit(exc.exit_code) from exc
         except KeyboardInterrupt as exc:
             typer.echo("Interrupted. What was read and embedded is kept.", err=True)
@@ -81,6 +81,16 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from exc
 
     return run
+
+
+def _worded(exc: QAError) -> str:
+    """Return the error in the words of the command line: options, and the command to run next."""
+    if isinstance(exc, UsageError) and exc.parameter:
+        return f"--{exc}"
+    hint = exc.hint
+    if hint is not None and hint.action is Action.NAME_COLUMN and hint.corpus is not None:
+        return f"{exc} Name it: {rebuild_command(hint.corpus)} --column {hint.column}=NAME"
+    return str(exc)
 
 
 def _traced() -> AbstractContextManager[None]:

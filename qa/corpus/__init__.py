@@ -1,1 +1,1 @@
-"""Files to papers: what people keep papers in, read as one stream of records."""
+"""From files to papers: readers, sentences, chunks, and filters on what papers have."""

@@ -1,4 +1,4 @@
-"""Papers: what the readers deliver, when two records are one paper, and what a paper is called."""
+"""Papers: the records that readers deliver, the papers made of them, and a paper's id."""
 
 import hashlib
 import re
@@ -8,14 +8,16 @@ from functools import cached_property
 
 from qa.corpus.sentences import Sentence, split_sentences
 
+WHOLE_FILE = "whole file"  # the `where` of a Skipped that is a file, not one entry of it
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One paper as one place of one file tells it; several records may be the same paper."""
+    """One entry of a file that is a paper; several records may be the same paper."""
 
     title: str
     abstract: str
-    source: str  # the file it stands in, relative to the corpus
+    source: str  # the file it is in, relative to the corpus
     authors: tuple[str, ...] = ()
     year: int | None = None
     venue: str | None = None
@@ -31,12 +33,12 @@ class Skipped:
 
     source: str
     reason: str  # "no abstract", "no title", "malformed entry"
-    where: str  # "line 12", "entry smith2020"
+    where: str  # "line 12", "entry smith2020", or WHOLE_FILE
 
 
 @dataclass(frozen=True)
 class Paper:
-    """One paper of the corpus, under an id that does not depend on its place in it."""
+    """One paper of the corpus. Its id does not depend on its place in the corpus."""
 
     id: str  # 12 hexadecimal digits
     title: str
@@ -52,12 +54,12 @@ class Paper:
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
-        """The abstract's sentences, numbered from 1, with character offsets into it."""
+        """Return the abstract's sentences, numbered from 1, with character offsets into it."""
         return split_sentences(self.abstract)
 
     @property
     def link(self) -> str | None:
-        """Where the paper can be read: its own URL, else its DOI's, else arXiv's."""
+        """Return where the paper can be read: its own URL, else its DOI's, else arXiv's."""
         if self.url:
             return self.url
         if self.doi:
@@ -66,12 +68,18 @@ class Paper:
 
 
 def title_key(title: str) -> str:
-    """The title's letters and digits alone, so that case, accents' form and dashes do not count."""
+    """Return the letters and digits of a title, without case: what equal titles have in common.
+
+    Accents count here, unlike in `folded`: paper ids are made of this key and must not change.
+    """
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", title).casefold())
 
 
 def paper_id(title: str, abstract: str | None = None) -> str:
-    """A paper's id: of its title alone, or of both where papers of the corpus share a title."""
+    """Return a paper's id: 12 hexadecimal digits of the SHA-256 of its title.
+
+    Where papers of a corpus share a title, the abstract is given too.
+    """
     text = title_key(title) or title
     if abstract is not None:
         text += "\n" + title_key(abstract)
@@ -79,7 +87,7 @@ def paper_id(title: str, abstract: str | None = None) -> str:
 
 
 def as_paper(record: Record) -> Paper:
-    """The record as a paper of its own, under the id of its title."""
+    """Return the record as a paper of its own, under the id of its title."""
     return Paper(
         id=paper_id(record.title),
         title=record.title,

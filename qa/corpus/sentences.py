@@ -1,29 +1,35 @@
-"""Sentences of an abstract, with their exact places in it."""
-# ruff: noqa: RUF001 (quotation marks, dashes and full stops of many scripts are the matter here)
+"""Sentences of an abstract, with their exact places in it.
+
+A sentence is what is embedded, quoted as evidence and cited, so a boundary too many or too few is
+seen by the user. The rules are made for abstracts: abbreviations, formulas, numbered lists.
+"""
+# ruff: noqa: RUF001 (the rules contain quotation marks, dashes and full stops of many scripts)
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-LONGEST = 600  # characters; what has no stop for longer is cut, so that it can still be quoted
+LONGEST = 600  # characters; a longer sentence is cut, so that it can be quoted
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Never the end of a sentence.
+# Abbreviations whose full stop never ends a sentence.
 _INSIDE = _words(
     "e.g eg i.e ie cf vs w.r.t wrt viz resp approx abbr ca incl excl esp avg fig figs eq eqs eqn "
     "eqns p.ej ej z.b d.h bzw p.ex u.a et Dr Prof Mr Mrs Ms Mx St Mt Sra Dra"  # but "1 ms", "in MT"
 )
-# Inside when a number follows: "No. 5", but "the answer is no. However".
+# Abbreviations whose full stop does not end a sentence if a number follows: "No. 5", but "the
+# answer is no. However".
 _BEFORE_NUMBER = _words(
     "no nos nr sec secs sect ref refs tab tabs ch vol vols p pp art alg thm lem prop def cor app "
     "núm pág ver"
 )
-# The end only where a usual first word of a sentence follows; single letters (initials) too.
+# Abbreviations whose full stop ends a sentence only if one of _FIRST_WORDS follows. So it is with
+# single letters (initials).
 _DOUBTFUL = _words(
     "inc ltd corp jr sr a.k.a i.i.d iid s.t a.s w.l.o.g w.h.p u.s u.k u.s.a e.u "
     "ph.d m.sc b.sc a.m p.m st.d dept univ"
@@ -41,7 +47,8 @@ _FIRST_WORDS = _words(
     "el la los las en este esta estos estas para por se sin con además nuestro nuestra"
 )
 
-# Signs of the same use, one character for one: the patterns below are small and quick to compile.
+# Signs of the same use become one sign, so that the patterns below are small and compile fast. One
+# character stays one character: the places are those of the original text.
 _WIDE_STOP = "\x1e"  # ends a sentence without a space after it
 _ONE_SIGN = str.maketrans(
     dict.fromkeys("。！？｡।۔؟።։", _WIDE_STOP)
@@ -53,7 +60,7 @@ _TAG = r"</?[A-Za-z][^<>]{0,60}>"
 _CLOSING_TAG = r"</[A-Za-z][^<>]{0,60}>|<br ?/?>"
 _CLOSERS = rf"(?:[\"'»)\]}}*_]|\[[\d,;\- ]{{1,20}}\]|{_CLOSING_TAG})*"
 _BREAK = re.compile(
-    rf"""(?=[\n.!?{_WIDE_STOP}])(?:  # one look decides for most characters: fast
+    rf"""(?=[\n.!?{_WIDE_STOP}])(?:  # fast: most characters fail here
       (?P<paragraph>\n[^\S\n]*\n\s*|\n(?=\s*(?:[-*]|\d{{1,2}}[.)])\s))
     | (?P<wide>{_WIDE_STOP}+[)\"']*)
     | (?P<stop>[.!?]+)(?P<close>{_CLOSERS})(?=\s|$|(?<=>))
@@ -82,12 +89,12 @@ class Sentence:
 def split_sentences(text: str, *, longest: int = LONGEST) -> tuple[Sentence, ...]:
     """Return the sentences of a text in order; never empty for a text that is not blank.
 
-    Together they hold every character that is not white space, and none twice. What runs on for
-    more than `longest` characters is cut. Takes linear time.
+    Every character that is not white space is in exactly one of them. A sentence of more than
+    `longest` characters is cut. Takes linear time.
     """
     boundaries = _boundaries(text.translate(_ONE_SIGN))
-    spans = _join_crumbs(text, _trimmed(text, pairwise(boundaries)))
-    pieces = (piece for start, end in spans for piece in _quotable(text, start, end, longest))
+    spans = _with_loose_signs(text, _trimmed(text, pairwise(boundaries)))
+    pieces = (piece for start, end in spans for piece in _cut_long(text, start, end, longest))
     return tuple(
         Sentence(number, text[start:end], start, end)
         for number, (start, end) in enumerate(pieces, start=1)
@@ -95,6 +102,7 @@ def split_sentences(text: str, *, longest: int = LONGEST) -> tuple[Sentence, ...
 
 
 def _boundaries(text: str) -> Iterator[int]:
+    """Yield the offsets at which sentences begin, and the end of the text."""
     closed = _closed_until(text)
     yield 0
     start = 0
@@ -117,7 +125,7 @@ def _ends_sentence(text: str, start: int, match: re.Match[str], closed: dict[int
 
 
 def _stop_ends(text: str, start: int, match: re.Match[str]) -> bool:
-    """Judge a stop by the word before it and the word after it."""
+    """Tell whether a stop ends a sentence, by the words before and after it."""
     index = _following(text, match.end())
     following = text[index : index + 24]
     if not following:
@@ -136,6 +144,10 @@ def _stop_ends(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def _full_stop_ends(before: str, following: str, *, capital: bool, closed: bool) -> bool:
+    """Tell whether a single full stop ends a sentence.
+
+    `capital`: the following word may begin one. `closed`: a bracket or quote closes after the stop.
+    """
     found = _LAST_WORD.search(before)
     word = found[0] if found else ""
     key = word.lower()
@@ -157,7 +169,7 @@ def _first_word(text: str) -> str:
 
 
 def _following(text: str, index: int) -> int:
-    """Return where the next word starts, past space and whatever opens it."""
+    """Return where the next word starts, after space, opening brackets and quotes."""
     match = _OPENERS.match(text, index)
     return match.end() if match else index
 
@@ -169,9 +181,9 @@ def _opens_list_item(text: str, start: int, stop: int) -> bool:
 
 
 def _closed_until(text: str) -> dict[int, int]:
-    """Map each stop inside brackets or a formula to where those end.
+    """Return for each stop inside brackets or a formula where these end, by the stop's offset.
 
-    An unclosed bracket, or one closed only much later, protects nothing.
+    A bracket that is not closed within 400 characters does not count.
     """
     spans = [match.span() for match in _MATH.finditer(text)]
     opened: dict[str, list[int]] = {"(": [], "[": []}
@@ -186,6 +198,7 @@ def _closed_until(text: str) -> dict[int, int]:
 
 
 def _stops_inside(text: str, spans: list[tuple[int, int]]) -> dict[int, int]:
+    """Return for each stop inside any of the spans the last end of these, by the stop's offset."""
     inside: dict[int, int] = {}
     reach = iter(sorted(spans))
     span = next(reach, None)
@@ -200,6 +213,7 @@ def _stops_inside(text: str, spans: list[tuple[int, int]]) -> dict[int, int]:
 
 
 def _trimmed(text: str, spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the spans without the space around them; blank ones are left out."""
     for start, end in spans:
         piece = text[start:end]
         stripped = piece.strip()
@@ -208,30 +222,30 @@ def _trimmed(text: str, spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int,
             yield begin, begin + len(stripped)
 
 
-def _join_crumbs(text: str, spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+def _with_loose_signs(text: str, spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
     """Add pieces without a letter or digit to the sentence before them."""
     joined: list[tuple[int, int]] = []
     for start, end in spans:
-        crumb = not any(character.isalnum() for character in text[start:end])
-        if joined and crumb:
+        if joined and not any(character.isalnum() for character in text[start:end]):
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))
     return joined
 
 
-def _quotable(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, int]]:
-    """Cut what is too long to quote, best at a semicolon, else a comma, else a space."""
+def _cut_long(text: str, start: int, end: int, longest: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the parts of a span, each of at most `longest` characters."""
     while end - start > longest:
         limit = start + min(longest, (end - start) * 2 // 3)
-        cut = _cut(text, start + (limit - start) // 2, limit)
+        cut = _cut_point(text, start + (limit - start) // 2, limit)
         head = text[start:cut].rstrip()
         yield start, start + len(head)
         start = cut + len(text[cut:end]) - len(text[cut:end].lstrip())
     yield start, end
 
 
-def _cut(text: str, low: int, high: int) -> int:
+def _cut_point(text: str, low: int, high: int) -> int:
+    """Return where to cut between two offsets: after a semicolon, else a comma, else a space."""
     for pattern in (";", ",", " "):
         found = max(text.rfind(pattern + space, low, high) for space in (" ", "\n"))
         if found >= 0:

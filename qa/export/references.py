@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from qa.answering.results import Answer, ListedPaper
 from qa.answering.safe_text import clean_line
-from qa.corpus.filters import folded
 from qa.corpus.papers import Paper
+from qa.corpus.words import folded
 from qa.retrieval.query import content_words
 from qa.retrieval.relevance import Likelihood, Relevance
 

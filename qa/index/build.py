@@ -172,7 +172,7 @@ def _fill(
     job: _Job, base: Generation | None, folder: Path, merged: MergedPapers
 ) -> tuple[BuildReport, list[bytes]]:
     state = CorpusState.of(job.corpus)
-    found = merged.read(job.corpus, job.means.listener)
+    found = merged.add_corpus(job.corpus, job.means.listener)
     after = merged.digests()
     if not after:
         raise CorpusError(_no_papers(job.corpus, found.skipped))

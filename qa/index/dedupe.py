@@ -1,11 +1,16 @@
-"""Dedupe."""
+"""Deduplication: the records of all files become the distinct papers of the corpus.
+
+Two records are one paper if they share a title, a DOI or an arXiv number and their abstracts
+overlap. Either alone is not enough: exports give all papers of a volume the volume's DOI, and many
+papers are called "Editorial".
+"""
 
 import hashlib
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qa.corpus.papers import Paper, Record, Skipped, as_paper, paper_id, title_key
@@ -13,12 +18,153 @@ from qa.corpus.readers.corpus import Corpus
 from qa.index.papers_db import COLUMNS, paper_digest, paper_of, values
 from qa.progress import Progress, ProgressListener, ignore_progress
 
-SHINGLE = 3  # words a shingle: shorter ones are shared by unrelated abstracts of one field
+SHINGLE = 3  # words in a shingle; unrelated abstracts of one field share shorter ones
 SAME_ABSTRACT = 0.5  # share of the shorter abstract's shingles that the longer one must have
 
+_PROGRESS_STEP = 500  # records between two reports of progress
+_SCHEMA = """
+CREATE TABLE merged (
+  number INTEGER PRIMARY KEY, title_id TEXT, digest BLOB,
+  id TEXT, title TEXT, abstract TEXT, sources TEXT, authors TEXT, year INTEGER, venue TEXT,
+  doi TEXT, arxiv_id TEXT, url TEXT, keywords TEXT)
+"""
 
-def merge(paper: Paper, record: Record) -> Paper:
-    """The paper with what the record adds: the longer abstract, missing fields, its source."""
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What was noticed while a corpus was read."""
+
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()  # what had to be guessed about a file
+
+
+class MergedPapers:
+    """The distinct papers of a corpus, in the order of their first records.
+
+    They are kept in a temporary SQLite file, so that a corpus need not fit into memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Records are added in one thread and papers read in another, one after the other.
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=OFF")
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.execute(_SCHEMA)
+        self._numbers: defaultdict[bytes, list[int]] = defaultdict(list)  # of papers, by key
+
+    def add_corpus(self, corpus: Corpus, listener: ProgressListener) -> ReadReport:
+        """Add all records of a corpus; to be called once."""
+        notes: list[str] = []
+        records = corpus.records(lambda name, guess: notes.append(f"{name}: {guess}"))
+        skipped = self.add_records(records, listener)
+        return ReadReport(tuple(skipped), tuple(notes))
+
+    def add_records(
+        self, records: Iterable[Record | Skipped], listener: ProgressListener = ignore_progress
+    ) -> list[Skipped]:
+        """Add all records, give the papers their final ids, and return the entries skipped."""
+        skipped = []
+        count = 0
+        for record in records:
+            if isinstance(record, Skipped):
+                skipped.append(record)
+                continue
+            self._add(record)
+            count += 1
+            if count % _PROGRESS_STEP == 0:
+                listener(Progress("reading", count, None, "records"))
+        listener(Progress("reading", count, None, "records"))
+        self._finish()
+        return skipped
+
+    def digests(self) -> dict[str, bytes]:
+        """Return every paper's digest, by id, in the order of the papers."""
+        return dict(self._db.execute("SELECT id, digest FROM merged ORDER BY number"))
+
+    def papers(self, ids: list[str], *, size: int) -> Iterator[list[Paper]]:
+        """Yield the papers with these ids, in batches of at most `size`."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_id ON merged (id)")
+        for start in range(0, len(ids), size):
+            batch = ids[start : start + size]
+            marks = ",".join("?" * len(batch))
+            query = f"SELECT {COLUMNS} FROM merged WHERE id IN ({marks}) ORDER BY number"
+            yield [paper_of(row) for row in self._db.execute(query, batch)]
+
+    def close(self) -> None:
+        """Close and remove the file."""
+        self._db.close()
+        self._path.unlink(missing_ok=True)
+
+    def _add(self, record: Record) -> None:
+        number = self._same_paper(record)
+        paper = as_paper(record) if number is None else _merged(self._paper(number), record)
+        number = self._save(number, paper)
+        for key in _keys(record):
+            if number not in self._numbers[key]:
+                self._numbers[key].append(number)
+
+    def _same_paper(self, record: Record) -> int | None:
+        """Return the number of the paper that the record is, or None for a new paper."""
+        sharing = dict.fromkeys(n for key in _keys(record) for n in self._numbers.get(key, ()))
+        for number in sharing:
+            if same_abstract(record.abstract, self._paper(number).abstract):
+                return number
+        return None
+
+    def _paper(self, number: int) -> Paper:
+        query = f"SELECT {COLUMNS} FROM merged WHERE number = ?"
+        return paper_of(self._db.execute(query, (number,)).fetchone())
+
+    def _save(self, number: int | None, paper: Paper) -> int:
+        """Insert or replace a paper and return its number."""
+        row = [number, paper_id(paper.title), *values(paper)]
+        marks = ", ".join("?" * len(row))
+        cursor = self._db.execute(
+            f"INSERT OR REPLACE INTO merged (number, title_id, {COLUMNS}) VALUES ({marks})", row
+        )
+        return cursor.lastrowid or 0
+
+    def _finish(self) -> None:
+        """Give papers that share a title ids with their abstracts, and every paper its digest."""
+        self._db.execute("CREATE INDEX by_title ON merged (title_id)")
+        shared = "SELECT title_id FROM merged GROUP BY title_id HAVING count(*) > 1"
+        for number, title, abstract in self._db.execute(
+            f"SELECT number, title, abstract FROM merged WHERE title_id IN ({shared})"
+        ).fetchall():
+            final = paper_id(title, abstract)
+            self._db.execute("UPDATE merged SET id = ? WHERE number = ?", (final, number))
+        (count,) = self._db.execute("SELECT count(*) FROM merged").fetchone()
+        for number in range(1, count + 1):
+            digest = paper_digest(self._paper(number))
+            self._db.execute("UPDATE merged SET digest = ? WHERE number = ?", (digest, number))
+        self._db.commit()
+
+
+def same_abstract(a: str, b: str) -> bool:
+    """Tell whether two abstracts are one text, perhaps cut off or revised in one of them."""
+    if a == b:
+        return True
+    first, second = _shingles(a), _shingles(b)
+    shared = len(first & second)
+    return shared >= SAME_ABSTRACT * min(len(first), len(second))
+
+
+def _shingles(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.casefold())
+    return {tuple(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))}
+
+
+def _keys(record: Record) -> list[bytes]:
+    """Return what records of one paper may share, as hashes: these are held in memory."""
+    keys = [f"title:{title_key(record.title)}"]
+    keys += [f"doi:{record.doi}"] if record.doi else []
+    keys += [f"arxiv:{record.arxiv_id}"] if record.arxiv_id else []
+    return [hashlib.blake2b(key.encode(), digest_size=8).digest() for key in keys]
+
+
+def _merged(paper: Paper, record: Record) -> Paper:
+    """Return the paper with what the record adds: a longer abstract, missing fields, its source."""
     other = as_paper(record)
     fuller, poorer = sorted((paper, other), key=_fullness, reverse=True)
     return replace(
@@ -35,166 +181,5 @@ def merge(paper: Paper, record: Record) -> Paper:
 
 
 def _fullness(paper: Paper) -> tuple[int, str, str]:
+    """Return a sort key: the longer abstract is fuller, the texts decide between equal lengths."""
     return len(paper.abstract), paper.abstract, paper.title
-
-
-class Deduplicator:
-    """Tells which of the papers seen so far a record is.
-
-    It keeps keys, not texts: `fetch(slot)` gives back the paper that `learn(slot, paper)` told of,
-    from wherever the caller keeps it, so that a corpus need not fit into memory.
-    """
-
-    def __init__(self, fetch: Callable[[int], Paper]) -> None:
-        self._fetch = fetch
-        self._slots: defaultdict[bytes, list[int]] = defaultdict(list)
-
-    def match(self, record: Record) -> int | None:
-        """The slot of the paper that the record is, or None if it is a new one.
-
-        A shared DOI or arXiv id is not enough (exports give a whole volume's papers its DOI), nor
-        is a shared title ("Editorial"): the titles or ids must agree and the abstracts overlap.
-        """
-        same_key = dict.fromkeys(slot for key in _keys(record) for slot in self._slots.get(key, ()))
-        for slot in same_key:
-            if same_abstract(record.abstract, self._fetch(slot).abstract):
-                return slot
-        return None
-
-    def learn(self, slot: int, paper: Paper | Record) -> None:
-        """Remember the paper's keys under its slot."""
-        for key in _keys(paper):
-            if slot not in self._slots[key]:
-                self._slots[key].append(slot)
-
-
-def _keys(paper: Paper | Record) -> Iterable[bytes]:
-    names = [f"title:{title_key(paper.title)}"]
-    names += [f"doi:{paper.doi}"] if paper.doi else []
-    names += [f"arxiv:{paper.arxiv_id}"] if paper.arxiv_id else []
-    return [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in names]
-
-
-def same_abstract(a: str, b: str) -> bool:
-    """Whether two abstracts are one text, perhaps cut off or revised in one of them."""
-    if a == b:
-        return True
-    first, second = _shingles(a), _shingles(b)
-    shared = len(first & second)
-    return shared >= SAME_ABSTRACT * min(len(first), len(second))
-
-
-def _shingles(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"\w+", text.casefold())
-    return {tuple(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))}
-
-
-_BEAT = 500  # records between two looks at the progress
-_SCHEMA = """
-CREATE TABLE merged (
-  slot INTEGER PRIMARY KEY, title_id TEXT, digest BLOB,
-  id TEXT, title TEXT, abstract TEXT, sources TEXT, authors TEXT, year INTEGER, venue TEXT,
-  doi TEXT, arxiv_id TEXT, url TEXT, keywords TEXT)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadReport:
-    """What is to be said about a corpus besides its papers."""
-
-    skipped: list[Skipped] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-class MergedPapers:
-    """The distinct papers of a corpus, in a file of their own that is removed afterwards."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        # Papers are read by another thread than records are taken in by, one after the other.
-        self.db = sqlite3.connect(path, check_same_thread=False)
-        self.db.execute("PRAGMA journal_mode=OFF")
-        self.db.execute("PRAGMA synchronous=OFF")
-        self.db.execute(_SCHEMA)
-
-    def read(self, corpus: Corpus, listener: ProgressListener) -> ReadReport:
-        """Take in all records of a corpus; see `add`."""
-        found = ReadReport()
-        records = corpus.records(lambda name, words: found.notes.append(f"{name}: {words}"))
-        found.skipped.extend(self.add(records, listener))
-        return found
-
-    def add(
-        self, records: Iterable[Record | Skipped], listener: ProgressListener = ignore_progress
-    ) -> list[Skipped]:
-        """Merge records into papers with their final ids; returns the entries that are none."""
-        known = Deduplicator(self._fetch)
-        skipped = []
-        done = 0
-        for record in records:
-            if isinstance(record, Skipped):
-                skipped.append(record)
-                continue
-            self._take(record, known)
-            done += 1
-            if done % _BEAT == 0:
-                listener(Progress("reading", done, None, "records"))
-        listener(Progress("reading", done, None, "records"))
-        self._finish()
-        return skipped
-
-    def _take(self, record: Record, known: Deduplicator) -> None:
-        slot = known.match(record)
-        paper = as_paper(record) if slot is None else merge(self._fetch(slot), record)
-        slot = self._save(slot, paper)
-        known.learn(slot, record)
-
-    def _fetch(self, slot: int) -> Paper:
-        row = self.db.execute(f"SELECT {COLUMNS} FROM merged WHERE slot = ?", (slot,)).fetchone()
-        return paper_of(row)
-
-    def _save(self, slot: int | None, paper: Paper) -> int:
-        fields = values(paper)
-        marks = ", ".join("?" * (len(fields) + 2))
-        cursor = self.db.execute(
-            f"INSERT OR REPLACE INTO merged (slot, title_id, {COLUMNS}) VALUES ({marks})",
-            [slot, paper_id(paper.title), *fields],
-        )
-        return cursor.lastrowid or 0
-
-    def _finish(self) -> None:
-        """Tell papers that share a title apart by their abstracts, and digest each."""
-        self.db.execute("CREATE INDEX by_title ON merged (title_id)")
-        shared = "SELECT title_id FROM merged GROUP BY title_id HAVING count(*) > 1"
-        for slot, title, abstract in self.db.execute(
-            f"SELECT slot, title, abstract FROM merged WHERE title_id IN ({shared})"
-        ).fetchall():
-            final = paper_id(title, abstract)
-            self.db.execute("UPDATE merged SET id = ? WHERE slot = ?", (final, slot))
-        for slot in range(1, self.count() + 1):
-            digest = paper_digest(self._fetch(slot))
-            self.db.execute("UPDATE merged SET digest = ? WHERE slot = ?", (digest, slot))
-        self.db.commit()
-
-    def count(self) -> int:
-        """Return how many papers there are."""
-        (count,) = self.db.execute("SELECT count(*) FROM merged").fetchone()
-        return int(count)
-
-    def digests(self) -> dict[str, bytes]:
-        """Return every paper's digest, by id, in the corpus's order."""
-        return dict(self.db.execute("SELECT id, digest FROM merged ORDER BY slot"))
-
-    def papers(self, ids: list[str], *, size: int) -> Iterator[list[Paper]]:
-        """Yield the papers of the given ids in batches."""
-        self.db.execute("CREATE INDEX IF NOT EXISTS by_id ON merged (id)")
-        for start in range(0, len(ids), size):
-            some = ids[start : start + size]
-            marks = ",".join("?" * len(some))
-            query = f"SELECT {COLUMNS} FROM merged WHERE id IN ({marks}) ORDER BY slot"
-            yield [paper_of(row) for row in self.db.execute(query, some)]
-
-    def close(self) -> None:
-        """Close and remove the file."""
-        self.db.close()
-        self._path.unlink(missing_ok=True)

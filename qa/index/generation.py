@@ -17,9 +17,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.corpus.filters import Filters, folded
+from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.corpus.readers.corpus import Corpus
+from qa.corpus.words import folded
 from qa.errors import StoreDamaged, StoreMissing
 from qa.index.bm25 import KeywordIndex
 from qa.index.chroma import Vectors, open_collection, open_folder

@@ -5,16 +5,15 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from qa.corpus.chunking import CHUNKER_VERSION, Chunk, fits_one_chunk, split_paper
+from qa.corpus.chunking import CHUNKER_VERSION, Chunk, split_paper
 from qa.corpus.papers import Paper
 from qa.corpus.readers.corpus import Corpus
 from qa.index.chroma import VectorsWriter, copy_folder
@@ -196,7 +195,6 @@ class GenerationWriter:
 
 T = TypeVar("T")
 _AT_ONCE = 128  # chunks; all the vectors of one's words take 200 kB until they are packed
-_WARM_UP = 4  # batches whose short papers are embedded while the splitter is being imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,23 +221,10 @@ class PaperEmbedder:
 
         While the model is at one batch, a thread takes the next from `batches` and cuts it.
         """
-        for cut in _ahead(self._cuts(iter(batches))):
+        for cut in _ahead(map(self._cut, batches)):
             vectors = self._vectors(cut.passages)
             self.papers += len(cut.papers)
-            if cut.papers:
-                yield map(partial(_row, cut, vectors), cut.papers)
-
-    def _cuts(self, batches: Iterator[Sequence[Paper]]) -> Iterator[_Cut]:
-        """Yield the batches cut, but first, without papers, chunks that take no splitter.
-
-        Importing that takes a second, which is nearly free while the model has something to do.
-        """
-        first = list(islice(batches, _WARM_UP))
-        papers = [paper for batch in first for paper in batch]
-        short = [paper for paper in papers if fits_one_chunk(paper)]
-        if len(short) < len(papers):
-            yield replace(self._cut(short), papers=())
-        yield from map(self._cut, chain(first, batches))
+            yield map(partial(_row, cut, vectors), cut.papers)
 
     def _cut(self, papers: Sequence[Paper]) -> _Cut:
         chunks = {paper.id: split_paper(paper) for paper in papers}

@@ -175,7 +175,7 @@ def _told(metadata: Mapping[str, object], columns: Mapping[str, str]) -> dict[st
 
 def _title(told: Mapping[str, object]) -> str:
     titles = (told[name] for name in COLUMN_NAMES["title"] if told.get(name))
-    return fields.present(str(next(titles, "")), "title")
+    return fields.value_or_empty(str(next(titles, "")), "title")
 
 
 def _but_abstract(told: Mapping[str, object]) -> dict[str, object]:

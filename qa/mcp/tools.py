@@ -129,12 +129,9 @@ def filters_of(
     among: list[str] | None,
 ) -> Filters:
     """The filters that the arguments ask for; raises UsageError."""
-    try:
-        filters = Filters.parse(
-            years=year or (), authors=author or (), venues=venue or (), sources=source or ()
-        )
-    except UsageError as exc:
-        raise UsageError(str(exc).removeprefix("--")) from exc  # here it is no option
+    filters = Filters.parse(
+        years=year or (), authors=author or (), venues=venue or (), sources=source or ()
+    )
     return replace(filters, ids=tuple(among or ()), ids_are="the papers given by id")
 
 

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -108,6 +109,27 @@ def test_chunks_hold_every_character_once(abstract, title, tokens):
         kept += abstract[chunk.start : chunk.end]
         end = chunk.end
     assert "".join(kept.split()) == "".join(abstract.split())
+
+
+@pytest.mark.parametrize("count", [60, 90])
+def test_a_long_abstract_is_cut_by_llamaindexs_splitter(count):
+    from llama_index.core.node_parser import SentenceSplitter
+
+    subject = paper("".join(f"{SENTENCE}{'Much indeed. ' * (n % 7)}" for n in range(count)), "")
+    bounds = [0, *(sentence.start for sentence in subject.sentences[1:]), len(subject.abstract)]
+    pieces = [subject.abstract[start:end] for start, end in pairwise(bounds)]
+    cuts = [
+        SentenceSplitter(
+            chunk_size=size,
+            chunk_overlap=0,
+            tokenizer=lambda text: [""] * count_tokens(text),
+            chunking_tokenizer_fn=lambda _: pieces,
+        ).split_text(subject.abstract)
+        for size in range(CHUNK_TOKENS - 64, CHUNK_TOKENS + 1)
+    ]
+    chunks = [subject.abstract[chunk.start : chunk.end] for chunk in split_paper(subject)]
+    assert len(chunks) > 3
+    assert chunks in cuts
 
 
 def test_short_abstracts_need_no_llamaindex():

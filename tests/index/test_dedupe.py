@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.corpus.papers import Record, paper_id, title_key
+from qa.corpus.papers import Record
 from qa.index.dedupe import MergedPapers, same_abstract
 
 
@@ -14,7 +14,7 @@ def unique_papers(records):
         tempfile.TemporaryDirectory() as folder,
         closing(MergedPapers(Path(folder) / "merged.sqlite")) as merged,
     ):
-        merged.add(records)
+        merged.add_records(records)
         return next(merged.papers(list(merged.digests()), size=1000), [])
 
 
@@ -79,15 +79,6 @@ def test_id_survives_a_changed_abstract():
     assert unique_papers([record()])[0].id == unique_papers([record(abstract=OTHER)])[0].id
 
 
-def test_titles_without_letters_still_get_ids_of_their_own():
-    assert paper_id("???") != paper_id("!!!")
-
-
-@given(st.text())
-def test_title_key_of_a_key_is_the_key(title):
-    assert title_key(title_key(title)) == title_key(title)
-
-
 @given(st.text(max_size=200))
 def test_an_abstract_is_the_same_as_itself(text):
     assert same_abstract(text, text)
@@ -98,11 +89,3 @@ def test_every_record_ends_in_exactly_one_paper(pairs):
     records = [record(title, text, source=str(i)) for i, (title, text) in enumerate(pairs)]
     sources = [source for paper in unique_papers(records) for source in paper.sources]
     assert sorted(sources) == sorted(r.source for r in records)
-
-
-def test_link_prefers_the_papers_own_url():
-    paper = unique_papers([record(doi="10.1/x", arxiv_id="2401.1", url="https://a.b")])[0]
-    assert paper.link == "https://a.b"
-    assert unique_papers([record(doi="10.1/x")])[0].link == "https://doi.org/10.1/x"
-    assert unique_papers([record(arxiv_id="2401.1")])[0].link == "https://arxiv.org/abs/2401.1"
-    assert unique_papers([record()])[0].link is None

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.corpus.words import content_word_spans
 from qa.retrieval.query import (
     asks_for_number,
     content_words,
@@ -84,10 +83,3 @@ def test_own_work_is_told_from_background():
     assert tells_own_work("We propose a new rule.")
     assert tells_own_work("This paper studies depth.")
     assert not tells_own_work("Backpropagation is the standard method.")
-
-
-def test_telling_words_are_found_where_they_stand():
-    text = "The long-tailed data. We show THEM."
-    assert [text[a:b] for a, b in content_word_spans(text)] == ["long", "tailed", "data"]
-    assert [text[a:b] for a, b in content_word_spans(text, since=9)] == ["tailed", "data"]
-    assert content_word_spans("") == content_word_spans("of the") == ()

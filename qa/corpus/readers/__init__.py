@@ -1,1 +1,1 @@
-"""Readers of every file format that people keep papers in; `corpus.read_corpus` is the way in."""
+"""Readers of the file formats that papers are kept in; `corpus.read_corpus` reads them all."""

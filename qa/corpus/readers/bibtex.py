@@ -1,8 +1,8 @@
 """BibTeX files, parsed by bibtexparser one entry at a time.
 
-Entry by entry because the library keeps a whole file in memory, and because an entry that is
-broken then cannot take its neighbours along. `@string` definitions go with the entries that use
-them, and a volume's year and title with the papers below it that refer to it by `crossref`.
+The library would keep a whole file in memory, and a broken entry would spoil its neighbours.
+`@string` definitions are given to the entries that use them, and the year and title of a volume to
+the papers below it that refer to it by `crossref`.
 """
 
 import logging
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from qa.corpus.papers import Record, Skipped
-from qa.corpus.readers import fields
-from qa.corpus.readers.fields import Entry, name
+from qa.corpus.readers.fields import Entry, keyword_list
 from qa.corpus.readers.latex import text_from_latex
+from qa.corpus.words import author_name
 
 if TYPE_CHECKING:
     from bibtexparser.model import Block, Field, String
     from bibtexparser.model import Entry as ParsedEntry
 
-_Values = dict[str, list[str]]
+_Values = dict[str, list[str]]  # of an entry, by the field's name in lower case
 
 _START = re.compile(r"\s{0,40}@\s{0,9}([A-Za-z]+)\s{0,9}[{(]")
 _USED_NAME = re.compile(r"[=#]\s{0,9}([A-Za-z][^\s={}\"#,()]{0,199})")
@@ -34,7 +34,7 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
     from bibtexparser.model import Entry as ParsedEntry
     from bibtexparser.model import ImplicitComment, ParsingFailedBlock, String
 
-    logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # we say ourselves what failed
+    logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # failures are Skipped entries
     strings: dict[str, String] = {}
     volumes: dict[str, _Values] = {}
     for start, piece in _pieces(lines):
@@ -55,20 +55,20 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield line number and text of what stands from one `@kind{` to the next."""
-    start, held = 1, list[str]()
+    """Yield line number and text from each `@kind{` to the next one."""
+    start, piece = 1, list[str]()
     for number, line in enumerate(lines, start=1):
         if _START.match(line):
-            if held:
-                yield start, "".join(held)
-            start, held = number, []
-        held.append(line)
-    if held:
-        yield start, "".join(held)
+            if piece:
+                yield start, "".join(piece)
+            start, piece = number, []
+        piece.append(line)
+    if piece:
+        yield start, "".join(piece)
 
 
 def _blocks(piece: str) -> Iterator["Block"]:
-    """Yield the blocks of a piece, one normally; a failed one where the parser gave up."""
+    """Yield the blocks of a piece, normally one; a failed one if the parser raises."""
     from bibtexparser.model import (
         DuplicateBlockKeyBlock,
         DuplicateFieldKeyBlock,
@@ -78,18 +78,18 @@ def _blocks(piece: str) -> Iterator["Block"]:
 
     try:
         blocks = Splitter(piece).split().blocks
-    except Exception as error:  # noqa: BLE001 - it raises whatever its bugs are, by its own word
+    except Exception as error:  # noqa: BLE001 - its documentation says: whatever its bugs are
         blocks = [ParsingFailedBlock(error)]
     for block in blocks:
-        known: Block | None = block
-        # A key or a field given twice is no reason to drop the paper.
-        while isinstance(known, DuplicateBlockKeyBlock | DuplicateFieldKeyBlock):
-            known = known.ignore_error_block
-        yield known or block
+        usable: Block | None = block
+        # A key or a field given twice is no reason to skip the paper.
+        while isinstance(usable, DuplicateBlockKeyBlock | DuplicateFieldKeyBlock):
+            usable = usable.ignore_error_block
+        yield usable or block
 
 
 def _values(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> _Values:
-    """Return what each field says, by its name in lower case."""
+    """Return the values of each field, by its name in lower case."""
     values: _Values = {}
     for field in _resolved(entry, strings):
         values.setdefault(field.key.strip().lower(), []).append(str(field.value))
@@ -97,15 +97,15 @@ def _values(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> _Values:
 
 
 def _inherited(volume: _Values) -> _Values:
-    """Return what the papers in a volume take from it."""
-    taken = {key: said for key, said in volume.items() if key in {"year", "date", "booktitle"}}
-    return {"booktitle": volume.get("title", []), **taken}
+    """Return the values that the papers in a volume inherit from it."""
+    shared = {key: value for key, value in volume.items() if key in {"year", "date", "booktitle"}}
+    return {"booktitle": volume.get("title", []), **shared}
 
 
 def _volume_of(kind: str, values: _Values) -> str:
-    """Return the key of the volume that an entry takes its year and venue from, or nothing.
+    """Return the key of the volume that an entry inherits year and venue from; empty for none.
 
-    PMLR's files have the proceedings first, and below them papers that say nothing of either.
+    PMLR's files begin with the proceedings; the papers below have neither year nor venue.
     """
     if "crossref" in values:
         return values["crossref"][0].strip().lower()
@@ -131,12 +131,12 @@ def _paper(key: str, values: _Values, source: str, where: str) -> Record | Skipp
         doi=one("doi").replace("\\", ""),
         arxiv=one("eprint", "arxivid", "arxiv"),
         links=[one(key).replace("\\", "") for key in ("url", "link", "ee", "howpublished", "note")],
-        keywords=[word for key in _KEYWORDS for word in fields.words(text_from_latex(one(key)))],
+        keywords=[word for key in _KEYWORDS for word in keyword_list(text_from_latex(one(key)))],
     ).paper(source, where)
 
 
 def _resolved(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> list["Field"]:
-    """Return the fields without braces and quotes around them, the names of strings replaced."""
+    """Return the fields without braces and quotes around them, with `@string` names replaced."""
     from bibtexparser.library import Library
     from bibtexparser.middlewares import default_parse_stack
 
@@ -150,7 +150,7 @@ def _resolved(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> list["Fi
 
 
 def _joined(value: str, strings: Mapping[str, "String"]) -> str:
-    """Return a value whose parts are joined by `#` as one; bibtexparser leaves them apart."""
+    """Return a value with its parts joined at each `#`, which bibtexparser does not do."""
     parts = [part.strip() for part in _parts(value)]
     if len(parts) < 2 or not all(parts):
         return value
@@ -160,19 +160,19 @@ def _joined(value: str, strings: Mapping[str, "String"]) -> str:
 
 
 def _parts(value: str) -> list[str]:
-    """Return what stands between the `#` signs that are in no braces and no quotation marks."""
+    """Return the parts between `#` signs that are outside of braces and quotation marks."""
     parts, depth, quoted = [""], 0, False
-    for sign in value:
-        depth += (sign == "{") - (sign == "}")
-        quoted ^= sign == '"' and depth == 0
-        if sign == "#" and depth == 0 and not quoted:
+    for character in value:
+        depth += (character == "{") - (character == "}")
+        quoted ^= character == '"' and depth == 0
+        if character == "#" and depth == 0 and not quoted:
             parts.append("")
         else:
-            parts[-1] += sign
+            parts[-1] += character
     return parts
 
 
 def _name(text: str) -> str:
     """Return a name as `Given Family`; three parts are `Family, Jr, Given` in BibTeX."""
     parts = text.split(",")
-    return name(",".join((parts[0], parts[2], parts[1])) if len(parts) == 3 else text)
+    return author_name(",".join((parts[0], parts[2], parts[1])) if len(parts) == 3 else text)

@@ -1,6 +1,7 @@
-"""A corpus: the files that hold the papers, found once and read as a stream.
+"""A corpus: the files that hold the papers, listed once and read as a stream of records.
 
-The readers are imported when the first file is read: a plain `ask` only looks at what changed.
+A file may be compressed or an archive of several. The readers of the formats are imported when the
+first file is read: a plain `ask` only looks at which files changed.
 """
 
 import bz2
@@ -14,23 +15,27 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from qa.config import rebuild_command
-from qa.corpus.papers import Record, Skipped
-from qa.errors import CorpusError
+from qa.corpus.papers import WHOLE_FILE, Record, Skipped
+from qa.corpus.readers.unreadable import ANOTHER_FILE, EXPORT, UnreadableFile
+from qa.errors import Action, CorpusError, Hint
 
 # Goes up by one with every change after which the same files might be read as other papers.
 READER_VERSION = 1
 
-WHOLE_FILE = "whole file"  # where a Skipped stands that is a file, not one entry of it
-_NEXT = "Name another file or folder."
-_EXPORT = "Export the papers as BibTeX, RIS or CSV, or put title and abstract into a text file."
+# What reading a damaged file or archive may raise.
+_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_ZIP = b"PK\x03\x04"
+_EMPTY_ZIP = b"PK\x05\x06"
+# Documents that are ZIP archives inside, by a member that only they have.
+_OFFICE_MEMBERS = ("[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF")
+_MADE_BY_PROGRAMS = {"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"}
 
-Note = Callable[[str, str], None]
+Note = Callable[[str, str], None]  # gets a file's name, and what was guessed about it
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class CorpusFile:
-    """One file of a corpus, as far as telling whether it changed needs it."""
+    """One file of a corpus, with what shows whether it has changed."""
 
     name: str  # relative to the corpus folder, or the file's own name
     size: int  # bytes
@@ -43,87 +48,87 @@ class Corpus:
 
     path: Path
     files: tuple[CorpusFile, ...]
-    columns: Mapping[str, str] = field(default_factory=dict)  # by field, the user's own names
+    columns: Mapping[str, str] = field(default_factory=dict)  # the user's column names, by field
 
     def records(self, note: Note | None = None) -> Iterator[Record | Skipped]:
-        """Yield every entry of every file, as a stream: files in order, entries as they stand.
+        """Yield every entry of every file: files in sorted order, entries in the file's order.
 
-        `note` is told a file's name and what was guessed about it, such as its encoding. Raises
-        CorpusError where the corpus is one file and that cannot be read at all.
+        `note` gets what was guessed about a file, such as its encoding. Raises CorpusError if the
+        corpus is one file that cannot be read at all.
         """
-        if self.path.is_dir():
-            for file in self.files:
-                yield from self._entries(self.path / file.name, file.name, note)
-        else:
-            yield from self._only_file(note)
+        entries = self._entries(note)
+        if not self.path.is_dir():
+            entries = self._checked(entries)
+        for entry in entries:
+            yield entry.skipped() if isinstance(entry, _Unreadable) else entry
 
-    def _only_file(self, note: Note | None) -> Iterator[Record | Skipped]:
-        entries = self._entries(self.path, self.path.name, note)
-        first = next(entries, None)
-        second = next(entries, None)
+    def _entries(self, note: Note | None) -> Iterator["_Entry"]:
+        for file in self.files:
+            path = self.path / file.name if self.path.is_dir() else self.path
+            yield from _file_entries(path, file.name, self.columns, note or (lambda *_: None))
+
+    def _checked(self, entries: Iterator["_Entry"]) -> Iterator["_Entry"]:
+        """Yield the entries of the only file; raises CorpusError if it holds no more than an error.
+
+        A table without a known column for a field has a hint to name the column.
+        """
+        first, second = next(entries, None), next(entries, None)
         if first is None:
-            raise CorpusError(f"There are no papers in {self.path}. {_NEXT}")
-        if isinstance(first, Skipped) and first.where == WHOLE_FILE and second is None:
-            raise CorpusError(f"{self.path} cannot be read: {_advice(first.reason, self.path)}")
+            raise CorpusError(f"There are no papers in {self.path}. {ANOTHER_FILE}")
+        if second is None and isinstance(first, Skipped) and first.where == WHOLE_FILE:
+            first = _Unreadable(first.source, UnreadableFile(first.reason))
+        if second is None and isinstance(first, _Unreadable):
+            error = first.error
+            missing = error.missing_column
+            raise CorpusError(
+                f"{self.path} cannot be read: {error}. {error.advice}".rstrip(),
+                hint=Hint(Action.NAME_COLUMN, self.path, missing) if missing else None,
+            )
         yield first
         if second is not None:
             yield second
         yield from entries
 
-    def _entries(self, path: Path, name: str, note: Note | None) -> Iterator[Record | Skipped]:
-        """Yield the entries of a file, which may be an archive of several."""
-        try:
-            with path.open("rb") as stream:
-                for inner, content in unpacked(stream, name):
-                    yield from self._content(content, inner, note)
-        except CorpusError as error:
-            yield Skipped(name, str(error), WHOLE_FILE)
-        except BROKEN as error:
-            yield Skipped(name, f"damaged: {_words(error)}", WHOLE_FILE)
 
-    def _content(
-        self, content: BinaryIO, name: str, note: Note | None
-    ) -> Iterator[Record | Skipped]:
-        from qa.corpus.readers.sniff import read_stream
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """A file, or a member of an archive, of which nothing could be read."""
 
-        def noted(words: str) -> None:
-            if note:
-                note(name, words)
+    name: str
+    error: UnreadableFile
 
-        count = 0
-        try:
-            for entry in read_stream(content, name, self.columns, noted):
-                count += 1
-                yield entry
-        except CorpusError as error:
-            yield Skipped(name, str(error), WHOLE_FILE)
-        except BROKEN as error:
-            where = f"after {count} entries" if count else WHOLE_FILE
-            yield Skipped(name, f"damaged: {_words(error)}", where)
+    def skipped(self) -> Skipped:
+        """Return it as one entry among those of other files."""
+        return Skipped(self.name, str(self.error), WHOLE_FILE)
+
+
+_Entry = Record | Skipped | _Unreadable
 
 
 def read_corpus(path: Path, columns: Mapping[str, str] | None = None) -> Corpus:
-    """Return the corpus at a file or folder, its files listed but not yet read.
+    """Return the corpus at a file or folder, with its files listed but not yet read.
 
     `columns` gives by field (`title`, `abstract`, `year` ...) the user's own name for a column of
-    a table or a member of a JSON object. Raises CorpusError when there is nothing to read.
+    a table or a member of a JSON object. Raises CorpusError if there is nothing to read.
     """
     if columns:
-        _check(columns)
+        _check_fields(columns)
     if not path.exists():
-        raise CorpusError(f"There is no corpus at {path}. {_NEXT}")
+        raise CorpusError(f"There is no corpus at {path}. {ANOTHER_FILE}")
     if path.is_dir():
         files = tuple(sorted(_files(path), key=lambda file: PurePosixPath(file.name).parts))
-    else:
+    elif path.is_file():
         files = (_file(path, path.name),)
+    else:
+        raise CorpusError(f"{path} is neither a file nor a folder. {ANOTHER_FILE}")
     if not files:
-        raise CorpusError(f"The folder {path} has no files. {_NEXT}")
+        raise CorpusError(f"The folder {path} has no files. {ANOTHER_FILE}")
     if path.is_file() and not files[0].size:
-        raise CorpusError(f"The file {path} is empty. {_NEXT}")
+        raise CorpusError(f"The file {path} is empty. {ANOTHER_FILE}")
     return Corpus(path, files, dict(columns or {}))
 
 
-def _check(columns: Mapping[str, str]) -> None:
+def _check_fields(columns: Mapping[str, str]) -> None:
     from qa.corpus.readers.fields import COLUMN_NAMES
 
     if unknown := sorted(columns.keys() - COLUMN_NAMES.keys()):
@@ -134,49 +139,67 @@ def _check(columns: Mapping[str, str]) -> None:
 
 def _files(folder: Path) -> Iterator[CorpusFile]:
     for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not hidden(name)]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
         for name in names:
             path = Path(here, name)
-            if not hidden(name) and path.is_file():
+            if not _is_hidden(name) and path.is_file():
                 yield _file(path, path.relative_to(folder).as_posix())
 
 
+def _is_hidden(name: str) -> bool:
+    """Tell whether files and folders of this name are left out without being listed."""
+    return name.startswith(".") or name in _MADE_BY_PROGRAMS
+
+
 def _file(path: Path, name: str) -> CorpusFile:
-    if not path.is_file():
-        raise CorpusError(f"{path} is neither a file nor a folder. {_NEXT}")
     status = path.stat()
     return CorpusFile(name, status.st_size, status.st_mtime_ns)
 
 
-def _advice(reason: str, path: Path) -> str:
-    """Return why the only file of a corpus cannot be read, and what to do about it."""
-    if "--column" in reason:
-        return f"{reason.replace('qa rebuild PATH', rebuild_command(path))}."
-    if ": export" in reason:
-        return f"{reason}."
-    if "archive" in reason or "compressed" in reason:
-        return f"{reason}. Unpack it first."
-    return f"{reason}. {_EXPORT if reason.startswith(('it is a', 'it is in')) else _NEXT}"
+def _file_entries(
+    path: Path, name: str, columns: Mapping[str, str], note: Note
+) -> Iterator[_Entry]:
+    """Yield the entries of a file, which may be an archive of several."""
+    try:
+        with path.open("rb") as stream:
+            for inner, content in _unpacked(stream, name):
+                yield from _content_entries(content, inner, columns, note)
+    except UnreadableFile as error:
+        yield _Unreadable(name, error)
+    except _DAMAGED as error:
+        yield _Unreadable(name, UnreadableFile(_damage(error)))
 
 
-def _words(error: BaseException) -> str:
-    """Return what an error says, on one line."""
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(told.split()) or type(error).__name__
+def _content_entries(
+    content: BinaryIO, name: str, columns: Mapping[str, str], note: Note
+) -> Iterator[_Entry]:
+    """Yield the entries of a file that is no archive."""
+    from qa.corpus.readers.sniff import read_stream
+
+    count = 0
+    try:
+        for entry in read_stream(content, name, columns, lambda guess: note(name, guess)):
+            count += 1
+            yield entry
+    except UnreadableFile as error:
+        yield _Unreadable(name, error)
+    except _DAMAGED as error:
+        if count:
+            yield Skipped(name, _damage(error), f"after {count} entries")
+        else:
+            yield _Unreadable(name, UnreadableFile(_damage(error)))
 
 
-BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-
-_ZIP = b"PK\x03\x04"
-_EMPTY_ZIP = b"PK\x05\x06"
-# Documents that are zip archives inside, by a name that only they have among their members.
-_DOCUMENTS = ("[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF")
+def _damage(error: BaseException) -> str:
+    """Return on one line what is wrong with a damaged file."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"damaged: {' '.join(text.split()) or type(error).__name__}"
 
 
-def unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
-    """Yield name and stream of each file inside, which is the file itself when it is no archive.
+def _unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield name and content of each file inside: the file itself if it is no archive.
 
-    Raises one of BROKEN when the archive is damaged, CorpusError when it holds no texts.
+    Raises UnreadableFile, or one of _DAMAGED.
     """
     magic = stream.read(6)
     stream.seek(0)
@@ -195,13 +218,13 @@ def unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
 def _members(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
     with _archive(stream) as archive:
         inside = archive.namelist()
-        if any(mark in inside for mark in _DOCUMENTS):
-            raise CorpusError("it is an office document or a program")
+        if any(mark in inside for mark in _OFFICE_MEMBERS):
+            raise UnreadableFile("it is an office document or a program", EXPORT)
         for member in sorted(inside):
             parts = PurePosixPath(member).parts
-            if not member.endswith("/") and not any(hidden(part) for part in parts):
+            if not member.endswith("/") and not any(_is_hidden(part) for part in parts):
                 with _member(archive, member) as content:
-                    for inner, unpacked_content in unpacked(content, member):
+                    for inner, unpacked_content in _unpacked(content, member):
                         yield f"{name}/{inner}", unpacked_content
 
 
@@ -209,19 +232,11 @@ def _archive(stream: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
     except (ValueError, NotImplementedError) as error:  # what a damaged directory leads to
-        raise CorpusError(f"damaged: {error}") from error
+        raise UnreadableFile(f"damaged: {error}") from error
 
 
 def _member(archive: zipfile.ZipFile, member: str) -> BinaryIO:
     try:
         return cast("BinaryIO", archive.open(member))
     except (ValueError, RuntimeError) as error:  # a password, or an unknown compression
-        raise CorpusError(f"its {member} cannot be opened: {error}") from error
-
-
-_BY_PROGRAMS = {"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"}
-
-
-def hidden(name: str) -> bool:
-    """Tell whether a file or folder of this name is passed over without a word."""
-    return name.startswith(".") or name in _BY_PROGRAMS
+        raise UnreadableFile(f"its {member} cannot be opened: {error}") from error

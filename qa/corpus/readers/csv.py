@@ -1,4 +1,4 @@
-"""Tables with a header: CSV and TSV, whatever their delimiter and however they call the columns."""
+"""Tables with a header: CSV and TSV, with any usual delimiter and any usual column names."""
 
 import csv
 import re
@@ -8,37 +8,42 @@ from dataclasses import dataclass
 
 from qa.corpus.papers import Record, Skipped
 from qa.corpus.readers import fields
-from qa.corpus.readers.fields import Entry, bare_name, bare_names, names
+from qa.corpus.readers.fields import Entry, author_names, bare_name, column_names
 
 _DELIMITERS = ",\t;|"
-_HEADER_WITHIN = 10  # lines: some exports first say what they are
-_LONGEST_ROW = 1000  # lines of one row; more is a quote that nothing closes
-_SWALLOWED = 3  # delimiters, where they would be in rows of their own: no paragraph has them
-_MOST_QUOTES = 200  # in one line: the time to make sense of them grows with their number
-# A quote inside quotes, in most dialects.
+_HEADER_WITHIN = 10  # lines; some exports have a preamble before the header
+_MAX_ROW_LINES = 1000  # of one row; more means a quote that is never closed
+_MIN_ROW_DELIMITERS = 3  # lines inside a cell with as many delimiters are rows, not a paragraph
+_MAX_QUOTES = 200  # in one line; the time to repair a line grows with their number
+# A doubled quote inside quotes, as most dialects write it.
 _DOUBLED = re.compile(r'[^\s,;|]""[^\s,;|]|\\""[^,;|\t\r\n]')
 
 
 @dataclass(frozen=True, slots=True)
 class TableHeader:
-    """The header of a table: where it stands, and which columns hold what."""
+    """The header of a table: its place, the dialect of the table, and the columns of each field."""
 
-    line: int
+    line: int  # 1-based
     delimiter: str
-    escape: str | None  # before a quote inside quotes, where that is not doubled
-    names: tuple[str, ...]
-    columns: Mapping[str, Sequence[int]]  # by field, the best first
+    escape: str | None  # before a quote inside quotes; None: such a quote is doubled
+    names: tuple[str, ...]  # of the columns
+    columns: Mapping[str, Sequence[int]]  # numbers of the columns of each field, the best first
 
     @property
     def missing(self) -> str:
-        """The field without which a row is no paper; empty when there is none."""
+        """Return the field, title or abstract, that has no column; empty if both have one."""
         return next((field for field in ("title", "abstract") if not self.columns[field]), "")
+
+    @property
+    def fields(self) -> int:
+        """Return how many fields have a column."""
+        return sum(map(bool, self.columns.values()))
 
 
 def find_header(head: str, own: Mapping[str, str]) -> TableHeader | None:
-    """Return the header of the table that begins like this, or None for no table.
+    """Return the header of the table that begins with `head`, or None if it is no table.
 
-    `own` are the user's names for columns, by field.
+    `own` are the user's column names, by field.
     """
     escape = "\\" if '\\"' in head and not _DOUBLED.search(head) else None
     found = [
@@ -48,11 +53,7 @@ def find_header(head: str, own: Mapping[str, str]) -> TableHeader | None:
         if delimiter in line
         and (header := _header(line, number, delimiter, escape, own)).missing in ("", "abstract")
     ]
-    return max(found, key=_fit, default=None)
-
-
-def _fit(header: TableHeader) -> tuple[bool, int]:
-    return not header.missing, sum(map(bool, header.columns.values()))
+    return max(found, key=lambda header: (not header.missing, header.fields), default=None)
 
 
 def _header(
@@ -62,7 +63,7 @@ def _header(
     cells = [bare_name(name) for name in row]
     columns = {
         field: [cells.index(name) for name in known if name in cells]
-        for field, known in bare_names(own).items()
+        for field, known in column_names(own).items()
     }
     return TableHeader(number, delimiter, escape, tuple(row), columns)
 
@@ -70,13 +71,7 @@ def _header(
 def read_table(
     lines: Iterable[str], source: str, header: TableHeader
 ) -> Iterator[Record | Skipped]:
-    """Yield each row below the header."""
-    if header.missing:
-        told = ", ".join(name.strip() for name in header.names)[:300]
-        name_it = f"qa rebuild PATH --column {header.missing}=NAME"
-        reason = f"no column for the {header.missing} among {told} (name it: {name_it})"
-        yield Skipped(source, reason, "whole file")
-        return
+    """Yield the paper of each row below the header, which must have no missing field."""
     below = iter(lines)
     for _ in range(header.line):
         next(below, "")
@@ -88,33 +83,33 @@ def read_table(
 
 
 class _Lines:
-    """Lines that can be given back, with the number of the next."""
+    """Lines that can be given back after csv has read them, with the number of the next one."""
 
     def __init__(self, lines: Iterator[str], number: int) -> None:
         self._lines = lines
-        self._back: deque[str] = deque()
+        self._given_back: deque[str] = deque()
         self.number = number
-        self.taken: list[str] = []
+        self.read: list[str] = []  # since the last `keep`
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        if len(self.taken) >= _LONGEST_ROW:
-            raise csv.Error("a quote that nothing closes")
-        line = self._back.popleft() if self._back else next(self._lines)
-        self.taken.append(line)
+        if len(self.read) >= _MAX_ROW_LINES:
+            raise csv.Error("a quote that is never closed")
+        line = self._given_back.popleft() if self._given_back else next(self._lines)
+        self.read.append(line)
         return line
 
     def keep(self, count: int) -> None:
-        """Give back all lines taken but the first `count`."""
+        """Give back all lines read except the first `count`."""
         self.number += count
-        self._back.extendleft(reversed(self.taken[count:]))
-        self.taken = []
+        self._given_back.extendleft(reversed(self.read[count:]))
+        self.read = []
 
 
 def _rows(lines: _Lines, header: TableHeader) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield line number and cells of each row; None for one that cannot be told into cells."""
+    """Yield line number and cells of each row; None for a row that cannot be cut into cells."""
     rows = csv.reader(
         lines,
         delimiter=header.delimiter,
@@ -126,40 +121,41 @@ def _rows(lines: _Lines, header: TableHeader) -> Iterator[tuple[int, list[str] |
         number = lines.number
         try:
             row: list[str] | None = next(rows)
-            sound = not _swallows(lines.taken, row or (), header)
+            valid = not _includes_other_rows(lines.read, row or (), header)
         except StopIteration:
             return
         except csv.Error:
-            sound = False
-        if sound:
-            lines.keep(len(lines.taken))
+            valid = False
+        if valid:
+            lines.keep(len(lines.read))
         else:
-            # A quote too few or too many: only the line that it stands on is in doubt.
-            row = _with_stray_quotes(lines.taken[0], header) if lines.taken else None
+            # One quote too few or too many: only the line that it is on is read another way.
+            row = _with_stray_quotes(lines.read[0], header) if lines.read else None
             lines.keep(1)
         yield number, row
 
 
-def _swallows(lines: Sequence[str], row: Sequence[str], header: TableHeader) -> bool:
-    """Whether the row has taken others in: its quote was closed by one that is not its own."""
+def _includes_other_rows(lines: Sequence[str], row: Sequence[str], header: TableHeader) -> bool:
+    """Tell whether a quote was closed only by one of a later row, so that rows became one cell."""
     if len(lines) < 2:
         return False
     if any(cell.strip() for cell in row[len(header.names) :]):
         return True
-    # In prose a blank follows the comma, so that a paragraph hardly looks like a row.
-    mark, between = re.compile(rf"{re.escape(header.delimiter)}(?! )"), len(header.names) - 1
-    within = lines[1:-1]
-    alike = all(len(mark.findall(line)) == between for line in within)
-    return alike and len(within) * between >= _SWALLOWED
+    # In prose a space follows a comma, so a paragraph rarely looks like a row.
+    delimiter = re.compile(rf"{re.escape(header.delimiter)}(?! )")
+    in_a_row = len(header.names) - 1
+    inner = lines[1:-1]
+    all_rows = all(len(delimiter.findall(line)) == in_a_row for line in inner)
+    return all_rows and len(inner) * in_a_row >= _MIN_ROW_DELIMITERS
 
 
 def _with_stray_quotes(line: str, header: TableHeader) -> list[str] | None:
-    """Return the cells of a line whose quotes break the rules, if they come to the right number."""
-    line, mark = line.rstrip("\r\n"), re.escape(header.delimiter)
-    if line.count('"') > _MOST_QUOTES:
+    """Return the cells of a line whose quotes break the rules; None if their number is wrong."""
+    line, delimiter = line.rstrip("\r\n"), re.escape(header.delimiter)
+    if line.count('"') > _MAX_QUOTES:
         return None
-    # Here a quote closes a cell only before the next delimiter.
-    cell = re.compile(rf'(?:"(.{{0,20000}}?)"|([^{mark}]*)){mark}')
+    # Here a quote closes a cell only if a delimiter follows.
+    cell = re.compile(rf'(?:"(.{{0,20000}}?)"|([^{delimiter}]*)){delimiter}')
     quoted = [found[1] or found[2] or "" for found in cell.finditer(line + header.delimiter)]
     for row in (quoted, line.split(header.delimiter)):
         if len(row) == len(header.names):
@@ -184,11 +180,11 @@ def _entry(row: Sequence[str], columns: Mapping[str, Sequence[int]]) -> Entry:
     return Entry(
         title=text("title"),
         abstract=text("abstract"),
-        authors=names(text("authors")),
+        authors=author_names(text("authors")),
         year=next((date for date in cells("year") if fields.year_of(date)), ""),
         venue=text("venue"),
         doi=text("doi"),
         arxiv=next((number for number in cells("arxiv") if fields.arxiv_of(number, ())), ""),
         links=cells("links"),
-        keywords=fields.words(text("keywords")),
+        keywords=fields.keyword_list(text("keywords")),
     )

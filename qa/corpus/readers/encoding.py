@@ -1,4 +1,4 @@
-"""The text of a corpus file: its encoding found out, then read as a stream of lines or chunks."""
+"""The text of a corpus file: its encoding is detected, then it is read in lines or chunks."""
 
 import codecs
 import io
@@ -6,20 +6,20 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Self
 
-from qa.errors import CorpusError
+from qa.corpus.readers.unreadable import UnreadableFile
 
-SAMPLE = 1 << 17  # bytes looked at to tell encoding and format
-_LONGEST_LINE = 1 << 24  # characters; a longer line comes in pieces rather than fill the memory
+SAMPLE = 1 << 17  # bytes at the beginning of a file by which encoding and format are told
+_LONGEST_LINE = 1 << 24  # characters; a longer line comes in pieces, so that it fits into memory
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like UTF-16's, so it has to stand before it
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _GUESS = ", which is a guess: save it as UTF-8 if letters look wrong"
-# Of the encodings of other scripts, those that people's files are in.
+# The encodings other than UTF-8 and Windows-1252 that files of papers are found in.
 _SCRIPTS = [
     "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255", "cp1256",
 ]  # fmt: skip
@@ -33,7 +33,10 @@ _WINDOWS = {
 
 
 class DecodedText:
-    """One file's text; `note` is told when its encoding had to be guessed."""
+    """The text of one file. `note` gets a sentence where the encoding had to be guessed.
+
+    `head` is the decoded beginning of the text. Raises UnreadableFile if it is no text.
+    """
 
     def __init__(self, stream: BinaryIO, note: Callable[[str], None]) -> None:
         sample = stream.read(SAMPLE)
@@ -41,7 +44,7 @@ class DecodedText:
         self._encoding, guessed = _encoding(sample)
         self._note: Callable[[str], None] | None = note
         if guessed:
-            self._say(f"read as {guessed}{_GUESS}")
+            self._note_guess(f"read as {guessed}{_GUESS}")
         errors = "surrogateescape" if self._encoding.startswith("utf-8") else "replace"
         self._file = io.TextIOWrapper(stream, self._encoding, errors=errors)
         start = codecs.getincrementaldecoder(self._encoding)(errors).decode(sample)
@@ -52,53 +55,58 @@ class DecodedText:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the stream to whoever opened it."""
+        """Leave the stream open for its owner."""
         self._file.detach()
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the lines, each with its line end, whichever of the three kinds the file has."""
+        """Yield the lines with their ends, whichever of the three line ends the file has."""
         while line := self._file.readline(_LONGEST_LINE):
             yield self._checked(line)
 
     def chunks(self, size: int) -> Iterator[str]:
-        """Yield pieces of the text, of `size` characters, for what is not made of lines."""
+        """Yield the text in pieces of `size` characters, for formats that are not made of lines."""
         while chunk := self._file.read(size):
             yield self._checked(chunk)
 
     def _checked(self, text: str) -> str:
+        """Return the text with stray bytes decoded, and note if there were any."""
         if text.isascii() or not _STRAY.search(text):
             return text
-        self._say(f"read as Windows-1252 where it is not UTF-8{_GUESS}")
+        self._note_guess(f"read as Windows-1252 where it is not UTF-8{_GUESS}")
         return _repaired(text)
 
-    def _say(self, words: str) -> None:
+    def _note_guess(self, sentence: str) -> None:
+        """Pass the first guess on to `note`; one is enough for a file."""
         if self._note:
-            self._note(words)
+            self._note(sentence)
             self._note = None
 
 
 def _repaired(text: str) -> str:
-    """Return the text with bytes that are no UTF-8 read as what Western Windows means by them."""
+    """Return the text with bytes that are not UTF-8 read as Windows-1252."""
     return text if text.isascii() else text.translate(_WINDOWS)
 
 
 def _encoding(sample: bytes) -> tuple[str, str]:
-    """Return the codec, and what to call it if it is a guess; raises CorpusError for no text."""
+    """Return the codec, and its name for the user if it is a guess, else an empty name.
+
+    Raises UnreadableFile if the sample is no text.
+    """
     for mark, codec in _BOMS:
         if sample.startswith(mark):
             return codec, ""
-    if wide := _without_mark(sample):
-        return wide, f"{wide.upper()} without a byte order mark"
+    if utf16 := _utf16_without_mark(sample):
+        return utf16, f"{utf16.upper()} without a byte order mark"
     if len(sample.translate(None, _CONTROLS)) < 0.97 * len(sample):
-        raise CorpusError("it is not text")
-    foreign = len(sample) - len(sample.translate(None, _HIGH))
-    if foreign > 0.15 * len(sample) and not _utf8(sample):
-        return _foreign(sample)
+        raise UnreadableFile("it is not text")
+    high = len(sample) - len(sample.translate(None, _HIGH))
+    if high > 0.15 * len(sample) and not _is_utf8(sample):
+        return _other_script(sample)
     return "utf-8", ""
 
 
-def _without_mark(sample: bytes) -> str:
-    """Return the UTF-16 that the sample is in, by where its zero bytes stand."""
+def _utf16_without_mark(sample: bytes) -> str:
+    """Return the kind of UTF-16 by the places of the zero bytes; empty if it is none."""
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     if odd > 0.2 * len(sample) and even < 0.01 * len(sample):
         return "utf-16-le"
@@ -107,14 +115,15 @@ def _without_mark(sample: bytes) -> str:
     return ""
 
 
-def _utf8(sample: bytes) -> bool:
+def _is_utf8(sample: bytes) -> bool:
     text = sample.decode("utf-8", "surrogateescape")
     return len(_STRAY.findall(text)) <= 0.1 * len(text)
 
 
-def _foreign(sample: bytes) -> tuple[str, str]:
-    # Asked only for scripts without Latin letters: Western text in Windows-1252, by far the most
-    # frequent, it takes for Baltic or Central European.
+def _other_script(sample: bytes) -> tuple[str, str]:
+    """Return what `_encoding` does, for a text in a script without Latin letters."""
+    # charset-normalizer takes Windows-1252, which is far more frequent, for Baltic or Central
+    # European encodings. So it is asked for these texts only.
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample, cp_isolation=_SCRIPTS).best()

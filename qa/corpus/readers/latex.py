@@ -1,7 +1,7 @@
 """LaTeX in titles, names and abstracts, turned into plain text by pylatexenc.
 
-It takes about 8 ms for an abstract, and one brace too many makes it lose the rest; so it is given
-only the stretches that have markup, each of them small and most of them seen before.
+pylatexenc takes about 8 ms for an abstract, and loses the rest of a text after one brace too many.
+So it gets only the stretches that have markup: they are short, and most of them are in a cache.
 """
 
 import re
@@ -11,11 +11,11 @@ from typing import Any
 
 _MARKUP = re.compile(r"[\\{}$~]|--|``|''")
 _WORD = re.compile(r"\s*\S+")
-_LONGEST = 2000  # characters of one formula or group; a longer one is an unclosed brace
-_ACCENT = re.compile(r"\\[cvuHkrdbt]$")  # `Fran\c cois`: its letter is the next word
-_COMMENT = re.compile(r"(?<!\\)%")  # half of the exporters leave per cent signs unescaped
+_MAX_STRETCH = 2000  # characters of one formula or group; a longer one is an unclosed brace
+_ACCENT = re.compile(r"\\[cvuHkrdbt]$")  # `Fran\c cois`: its letter is in the next word
+_PERCENT = re.compile(r"(?<!\\)%")  # many exporters leave percent signs unescaped
 _BRACE = re.compile(r"(?<!\\)[{}]")
-_SIGNS = {  # that pylatexenc drops, or takes for others
+_SIGNS = {  # macros for signs that pylatexenc drops or replaces by others
     "textbraceleft": "{",
     "textbraceright": "}",
     "textasciicircum": "^",
@@ -34,30 +34,30 @@ def text_from_latex(text: str) -> str:
 
 
 def _stretches(text: str) -> Iterator[str]:
-    """Yield the words of the text, those together that one group or formula spans."""
-    words, held, depth, formula = _WORD.findall(text), "", 0, False
-    for word in words:
-        held += word
+    """Yield the text word by word, but a group or formula of several words in one."""
+    stretch, depth, formula = "", 0, False
+    for word in _WORD.findall(text):
+        stretch += word
         braces = _BRACE.findall(word)
         depth += braces.count("{") - braces.count("}")
         formula ^= len(_DOLLAR.findall(word)) % 2 == 1
-        if len(held) <= _LONGEST and (depth > 0 or formula or _ACCENT.search(word)):
+        if len(stretch) <= _MAX_STRETCH and (depth > 0 or formula or _ACCENT.search(word)):
             continue
-        yield held
-        held, depth, formula = "", 0, False
-    if held:
-        yield held
+        yield stretch
+        stretch, depth, formula = "", 0, False
+    if stretch:
+        yield stretch
 
 
 @lru_cache(maxsize=20_000)
 def _plain(stretch: str) -> str:
-    if len(stretch) > 2 * _LONGEST or not _MARKUP.search(stretch):
+    if len(stretch) > 2 * _MAX_STRETCH or not _MARKUP.search(stretch):
         return stretch
-    source = _COMMENT.sub(r"\\%", stretch.lstrip())
+    source = _PERCENT.sub(r"\\%", stretch.lstrip())
     space = stretch[: len(stretch) - len(stretch.lstrip())]
     try:
         return space + str(_decoder().latex_to_text(source))
-    except Exception:  # noqa: BLE001 - whatever it stumbles on, the source is the better text
+    except Exception:  # noqa: BLE001 - whatever it raises, the source is still readable
         return stretch
 
 
@@ -83,6 +83,6 @@ def _decoder() -> Any:  # noqa: ANN401 - pylatexenc has no types
 
 
 def _name_of_unknown(node: Any) -> str:  # noqa: ANN401
-    r"""Return an author's own symbol by its name (`\XQM`); a command before a group goes."""
+    r"""Return the name of an author's own symbol, as `\XQM`; empty for a command before a group."""
     following = node.parsing_state.s[node.pos + node.len :][:1]
     return "" if following == "{" else str(node.macroname)

@@ -1,7 +1,8 @@
 """Pages of paper listings saved as text: a short title line, then a long abstract line, and so on.
 
-Such a page comes from a browser's "select all": around the papers stand headings, dates, counters
-and buttons, and the button before the first title is glued to it (`SubscribeLaCache: ...`).
+Such a page is copied with a browser's "select all". Between the papers are headings, dates,
+counters and buttons. The button before the first title has no space after it
+(`SubscribeLaCache: ...`).
 """
 
 import re
@@ -12,7 +13,8 @@ from qa.corpus.readers import fields
 from qa.corpus.readers.fields import Entry
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-_FURNITURE = re.compile(
+# Lines of the page itself.
+_PAGE_LINE = re.compile(
     rf"""(?:
       new | subscribe | upvote[sd]? | previous | next | view\ all | trending(?:\ papers)?
     | (?:daily|weekly|monthly|trending|top)\ papers | papers
@@ -37,15 +39,15 @@ _SECTION = re.compile(
     r"discussion|conclusions?|summary|keywords?|references|related work)\W*",
     re.IGNORECASE,
 )
-_GLUED = re.compile(r"Subscribe(?=\S)(?![a-z])")
+_SUBSCRIBE = re.compile(r"Subscribe(?=\S)(?![a-z])")
 
 
 def read_listing_page(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]:
-    """Yield each title with the abstract that follows it; lines of the page itself are left out."""
+    """Yield each title with the abstract below it; lines of the page itself are left out."""
     title, title_line, begun, invited = "", 0, False, False
     for number, line in enumerate(lines, start=1):
         text = fields.plain(line)
-        if not text or _FURNITURE.fullmatch(text):
+        if not text or _PAGE_LINE.fullmatch(text):
             invited = invited or _INVITATION.match(text) is not None
             continue
         if is_abstract(text):
@@ -55,13 +57,13 @@ def read_listing_page(lines: Iterable[str], source: str) -> Iterator[Record | Sk
             continue
         if title and begun:
             yield Skipped(source, "no abstract", f"line {title_line}")
-        title, title_line = _unglued(text, begun=begun, invited=invited), number
+        title, title_line = _without_button(text, begun=begun, invited=invited), number
     if title and begun:
         yield Skipped(source, "no abstract", f"line {title_line}")
 
 
 def is_abstract(text: str) -> bool:
-    """Tell an abstract from a title by its length, and by its full stop where that leaves doubt."""
+    """Tell an abstract from a title: by its length, in doubt by its full stop."""
     words = text.count(" ") + 1
     if words >= 40 or len(text) >= 300:
         return True
@@ -69,7 +71,7 @@ def is_abstract(text: str) -> bool:
 
 
 def looks_like_listing_page(lines: Iterable[str]) -> bool:
-    """Tell whether the lines begin like a page: its invitation, or titles and abstracts in turn."""
+    """Tell whether lines are a page's: its invitation, or titles and abstracts in turn."""
     shape = ""
     for line in lines:
         text = fields.plain(line)
@@ -77,15 +79,15 @@ def looks_like_listing_page(lines: Iterable[str]) -> bool:
             return True
         if _SECTION.fullmatch(text):
             return False  # one paper with its sections
-        if text and not _FURNITURE.fullmatch(text):
+        if text and not _PAGE_LINE.fullmatch(text):
             shape += "A" if is_abstract(text) else "t"
     return "tAtAtA" in shape or shape == "tAtA"
 
 
-def _unglued(title: str, *, begun: bool, invited: bool) -> str:
-    """Return the title without the button's label, which only the first one on a page has."""
+def _without_button(title: str, *, begun: bool, invited: bool) -> str:
+    """Return the title without the button's label, which only the first title of a page has."""
     if begun:
         return title
     if invited:
         return title.removeprefix("Subscribe")
-    return _GLUED.sub("", title, count=1) if _GLUED.match(title) else title
+    return _SUBSCRIBE.sub("", title, count=1) if _SUBSCRIBE.match(title) else title

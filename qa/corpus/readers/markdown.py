@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import WHOLE_FILE, Record, Skipped
 from qa.corpus.readers.fields import COLUMN_NAMES, bare_name
 from qa.corpus.readers.json import entry_of
 from qa.corpus.readers.listing_page import is_abstract
 
-LONGEST = 1 << 20  # characters that are read: nobody's abstract stands further down
-_LONGEST_UNMARKED = 20_000  # characters taken for an abstract where no heading says so
+LONGEST = 1 << 20  # characters of a file that are read; no abstract begins further down
+_LONGEST_UNMARKED = 20_000  # characters of an abstract that no heading marks
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.{1,65536}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _HEADING = re.compile(r"#{1,6}[ \t]+(.{1,500}?)[ \t]*#*")
@@ -21,48 +21,48 @@ _FIELD = re.compile(
 )
 _ABSTRACT = re.compile(r"[>*_ ]{0,9}(?:abstract|summary)[*_ ]{0,9}[:.]?[*_ ]{0,9}", re.IGNORECASE)
 _ABSTRACT_FIELD = re.compile(r"[>*_ ]{0,9}(?i:abstract)[*_]{0,3}\s?[:.][*_]{0,3}\s?(?=\S)")
-_PART = re.compile(  # headings inside of an abstract
+_PART = re.compile(  # headings inside an abstract
     r"\W*(?:background|context|introduction and aims|purpose|objectives?|aims?|design|setting|"
     r"(?:materials and )?methods?|main outcomes?|results?|findings|conclusions?|"
     r"interpretation|significance|limitations|trial registration)\W*",
     re.IGNORECASE,
 )
-_AFTER = re.compile(
+_AFTER = re.compile(  # headings that end an abstract
     r"\W*(?:[1I]\.?\s)?(?:introduction|key ?words?|references|bibliography|acknowledge?ments?|"
     r"notes|contents)\W*",
     re.IGNORECASE,
 )
-_GOES_ON = re.compile(r"[a-z(]")  # how the second line of a long title begins
+_CONTINUED = re.compile(r"[a-z(]")  # how the second line of a long title begins
 
 
 def read_markdown(text: str, source: str) -> Iterator[Record | Skipped]:
-    """Yield the one paper of the text, or why it is none."""
+    """Yield the one paper of the text, or why it is skipped."""
     found = _FRONT_MATTER.match(text)
-    told = _front_matter(found[1]) if found else {}
+    front_matter = _front_matter(found[1]) if found else {}
     lines = [line.strip() for line in text[found.end() if found else 0 :].split("\n")]
     title, below = _title(lines)
-    if "title" in told and bare_name(title) != bare_name(str(told["title"])):
+    if "title" in front_matter and bare_name(title) != bare_name(str(front_matter["title"])):
         below = lines  # the text begins with the abstract
     fields = {bare_name(field[1]): field[2] for line in lines if (field := _FIELD.fullmatch(line))}
-    told = {"title": title, "abstract": _abstract(below), **fields, **told}
-    yield entry_of(told, COLUMN_NAMES).paper(source, "whole file")
+    members = {"title": title, "abstract": _abstract(below), **fields, **front_matter}
+    yield entry_of(members, COLUMN_NAMES).paper(source, WHOLE_FILE)
 
 
 def _front_matter(text: str) -> dict[str, object]:
-    """Return what the YAML block at the top of a Markdown file says."""
+    """Return the fields in the YAML block at the top of a Markdown file, by bare names."""
     import yaml  # type: ignore[import-untyped]
 
     try:
-        said = yaml.safe_load(text)
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
-    if not isinstance(said, dict):
+    if not isinstance(content, dict):
         return {}
-    return {bare_name(str(key)): value for key, value in said.items() if value}
+    return {bare_name(str(key)): value for key, value in content.items() if value}
 
 
 def _title(lines: list[str]) -> tuple[str, list[str]]:
-    """Return the title, and the lines below it."""
+    """Return the title and the lines below it; without a title, all lines."""
     at = next((at for at, line in enumerate(lines) if line and not _RULE.fullmatch(line)), None)
     if at is None or is_abstract(lines[at]):
         return "", lines
@@ -70,14 +70,14 @@ def _title(lines: list[str]) -> tuple[str, list[str]]:
     if heading := _HEADING.fullmatch(title):
         return heading[1], lines[at:]
     for line in lines[at : at + 3]:
-        if not _GOES_ON.match(line) or is_abstract(line):
+        if not _CONTINUED.match(line) or is_abstract(line):
             break
         title, at = f"{title} {line}", at + 1
     return title, lines[at:]
 
 
 def _abstract(lines: list[str]) -> str:
-    """Return the abstract: what stands under its heading, or else what stands under the title."""
+    """Return the text below the heading of the abstract, else the text below the title."""
     for at, line in enumerate(lines):
         heading = _HEADING.fullmatch(line)
         if _ABSTRACT.fullmatch(heading[1] if heading else line):
@@ -90,20 +90,21 @@ def _abstract(lines: list[str]) -> str:
 
 
 def _until_next_heading(lines: list[str]) -> Iterator[str]:
+    """Yield the lines of an abstract, without fields, rules and a heading before the first line."""
     begun = False
     for line in lines:
         heading = _HEADING.fullmatch(line)
-        told = heading[1] if heading else line
-        if _AFTER.fullmatch(told) or (heading and begun and not _PART.fullmatch(told)):
+        content = heading[1] if heading else line
+        if _AFTER.fullmatch(content) or (heading and begun and not _PART.fullmatch(content)):
             return
         if _FIELD.fullmatch(line) or _RULE.fullmatch(line) or (heading and not begun):
             continue
         begun = begun or bool(line)
-        yield told
+        yield content
 
 
 def _without_byline(lines: list[str]) -> list[str]:
-    """Return the lines from the first paragraph on that can be an abstract, if there is one."""
+    """Return the lines from the first paragraph that can be an abstract; without one, all lines."""
     begin = 0
     for at, line in enumerate(lines):
         begin = begin if line else at + 1

@@ -1,7 +1,7 @@
 """Files of tagged lines, parsed by rispy: RIS, PubMed's NBIB, Web of Science, EndNote.
 
-rispy reads a whole file at once and takes an entry without its end for a part of the next, so it
-is handed one entry at a time.
+rispy gets one entry at a time. It would read a whole file at once, and take an entry without an
+end for a part of the next.
 """
 
 import re
@@ -11,15 +11,15 @@ from functools import cache
 from typing import Any
 
 from qa.corpus.papers import Record, Skipped
-from qa.corpus.readers import fields
-from qa.corpus.readers.fields import Entry, name
+from qa.corpus.readers.fields import Entry, keyword_list
+from qa.corpus.words import author_name
 
 
 @dataclass(frozen=True, slots=True)
 class TaggedFormat:
-    """How a format writes its entries, and which tags hold what, the best first."""
+    """How a format writes its entries, and the tags of each field, the best first."""
 
-    line: re.Pattern[str]  # a line with a tag: the tag, then what it says
+    line: re.Pattern[str]  # a line with a tag; groups: the tag, its value
     start: str  # the tag that begins an entry
     end: str  # the tag that ends one; empty where the next start does
     title: tuple[str, ...]
@@ -32,7 +32,7 @@ class TaggedFormat:
     keywords: tuple[str, ...]
 
     def tag(self, line: str) -> str:
-        """Return the tag of a line; empty on a line that goes on with the one before."""
+        """Return the tag of a line; empty for a line that continues the one before."""
         found = self.line.match(line)
         return found[1] if found else ""
 
@@ -91,40 +91,40 @@ ENDNOTE = TaggedFormat(
 )
 
 
-# What stands around every entry that the parser gets, whether its file says so or not.
+# Put around every entry, so that rispy finds its beginning and end whatever the file has.
 _BEGIN, _END = "\0begin", "\0end"
 
 
 def read_tagged(
-    lines: Iterable[str], source: str, dialect: TaggedFormat
+    lines: Iterable[str], source: str, form: TaggedFormat
 ) -> Iterator[Record | Skipped]:
-    """Yield each entry; what stands outside of entries is left out."""
-    for start, piece in _pieces(lines, dialect):
-        tags = [dialect.tag(line) for line in piece]
-        if any(tags.count(tag) > 1 for tag in dialect.title):
-            # The lines between two entries are gone, so whose abstract is whose nobody knows.
+    """Yield each entry; lines outside of entries are left out."""
+    for start, piece in _pieces(lines, form):
+        tags = [form.tag(line) for line in piece]
+        if any(tags.count(tag) > 1 for tag in form.title):
+            # The lines between two entries are missing: the abstract may be that of either.
             yield Skipped(source, "malformed entry: two titles", f"line {start}")
-        elif dialect.start in tags or not {*dialect.title, *dialect.abstract}.isdisjoint(tags):
-            yield _entry(piece, dialect).paper(source, f"line {start}")
+        elif form.start in tags or not {*form.title, *form.abstract}.isdisjoint(tags):
+            yield _entry(piece, form).paper(source, f"line {start}")
 
 
-def _pieces(lines: Iterable[str], dialect: TaggedFormat) -> Iterator[tuple[int, list[str]]]:
+def _pieces(lines: Iterable[str], form: TaggedFormat) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and lines of each entry."""
-    start, held = 0, list[str]()
+    start, piece = 0, list[str]()
     for number, line in enumerate(lines, start=1):
-        tag = dialect.tag(line)
-        if held and tag and tag in (dialect.start, dialect.end):
-            yield start, held
-            held = []
-        if held or (tag and tag != dialect.end):
-            start = start if held else number
-            held.append(line)
-    if held:
-        yield start, held
+        tag = form.tag(line)
+        if piece and tag and tag in (form.start, form.end):
+            yield start, piece
+            piece = []
+        if piece or (tag and tag != form.end):
+            start = start if piece else number
+            piece.append(line)
+    if piece:
+        yield start, piece
 
 
-def _entry(piece: list[str], dialect: TaggedFormat) -> Entry:
-    values = _values(piece, dialect)
+def _entry(piece: list[str], form: TaggedFormat) -> Entry:
+    values = _values(piece, form)
 
     def all_of(tags: tuple[str, ...]) -> list[str]:
         return next((values[tag] for tag in tags if any(values.get(tag, ()))), [])
@@ -133,47 +133,47 @@ def _entry(piece: list[str], dialect: TaggedFormat) -> Entry:
         return " ".join(all_of(tags))
 
     return Entry(
-        title=text(dialect.title),
-        abstract=text(dialect.abstract),
-        authors=map(name, all_of(dialect.authors)),
-        year=" ".join(line for tag in dialect.year for line in values.get(tag, ())),
-        venue=text(dialect.venue),
-        doi=next((text for text in all_of(dialect.doi) if "10." in text), ""),
-        links=[link for tag in dialect.links for link in values.get(tag, ())],
-        keywords=_keywords(all_of(dialect.keywords), dialect),
+        title=text(form.title),
+        abstract=text(form.abstract),
+        authors=map(author_name, all_of(form.authors)),
+        year=" ".join(line for tag in form.year for line in values.get(tag, ())),
+        venue=text(form.venue),
+        doi=next((text for text in all_of(form.doi) if "10." in text), ""),
+        links=[link for tag in form.links for link in values.get(tag, ())],
+        keywords=_keywords(all_of(form.keywords), form),
     )
 
 
-def _values(piece: list[str], dialect: TaggedFormat) -> dict[str, list[str]]:
-    """Return what each tag says, line by line."""
+def _values(piece: list[str], form: TaggedFormat) -> dict[str, list[str]]:
+    """Return the lines of each tag's value."""
     lines = iter([_BEGIN, *(line.rstrip("\r\n") for line in piece), _END])
-    entries: list[dict[str, Any]] = _parser(dialect).parse_lines(lines)
+    entries: list[dict[str, Any]] = _parser(form).parse_lines(lines)
     return {tag: lines for tag, lines in entries[0].items() if isinstance(lines, list)}
 
 
 @cache
-def _parser(dialect: TaggedFormat) -> Any:  # noqa: ANN401 - rispy has no types
+def _parser(form: TaggedFormat) -> Any:  # noqa: ANN401 - rispy has no types
     from rispy import RisParser  # type: ignore[import-untyped]
 
     tags = {
-        *dialect.title,
-        *dialect.abstract,
-        *dialect.authors,
-        *dialect.year,
-        *dialect.venue,
-        *dialect.doi,
-        *dialect.links,
-        *dialect.keywords,
+        *form.title,
+        *form.abstract,
+        *form.authors,
+        *form.year,
+        *form.venue,
+        *form.doi,
+        *form.links,
+        *form.keywords,
     }
 
     class Parser(RisParser):  # type: ignore[misc]
         START_TAG, END_TAG = _BEGIN, _END
-        PATTERN = dialect.line.pattern
+        PATTERN = form.line.pattern
 
         def parse_line(self, line: str) -> tuple[str | None, str]:
             if line == _END:
                 return _END, ""
-            found = dialect.line.match(line)
+            found = form.line.match(line)
             return (found[1], (found[2] or "").strip()) if found else (None, line.strip())
 
     mapping = {tag: tag for tag in (_BEGIN, *sorted(tags))}
@@ -182,6 +182,6 @@ def _parser(dialect: TaggedFormat) -> Any:  # noqa: ANN401 - rispy has no types
     )
 
 
-def _keywords(lines: list[str], dialect: TaggedFormat) -> list[str]:
+def _keywords(lines: list[str], form: TaggedFormat) -> list[str]:
     # Web of Science breaks its one long list of keywords anywhere.
-    return fields.words(" ".join(lines)) if dialect is WEB_OF_SCIENCE else lines
+    return keyword_list(" ".join(lines)) if form is WEB_OF_SCIENCE else lines

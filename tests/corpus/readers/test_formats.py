@@ -37,10 +37,7 @@ COUNTS = {
     "semicolon.csv": (
         0,
         [
-            (
-                "no column for the title among Zusammenfassung;Titel;Jahr "
-                "(name it: qa rebuild PATH --column title=NAME) @ whole file"
-            ),
+            "no column for the title among Zusammenfassung;Titel;Jahr @ whole file",
         ],
     ),
     "web_of_science.txt": (1, ["no abstract @ line 20"]),
