@@ -38,16 +38,17 @@ from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.messages import Chat
 from qa.llm.models import choose_model
 from qa.llm.prompts import Prompt, load_prompt
-from qa.progress import ProgressListener, ignore_progress
+from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.query import checked_question
 from qa.retrieval.retriever import Retriever, Scope
-from qa.tracing import span, trace_questions, traced_chat, traced_embedder
+from qa.tracing import spans_of
 
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
-CHANGES = ("new", "changed", "removed", "unchanged")
 WAIT = 3600.0  # seconds for another process that is building the same store
 
 Notice = Callable[[str], None]  # hears a line that the user should know
+
+hooks.append(spans_of)  # work becomes OpenTelemetry's spans where the program has set that up
 
 
 def embedder_of(config: Config, listener: ProgressListener) -> Embedder:
@@ -115,8 +116,8 @@ def rebuild_store(  # noqa: PLR0913 - each is a part of its own
     def waiting(holder: LockHolder | None) -> None:
         notice(f"Waiting for {holder or 'another process'}: it is building this store.")
 
-    with span("rebuild") as tell:
-        report = build(
+    with observed(Work("rebuild")) as work:
+        work.result = report = build(
             config.store,
             corpus,
             embedder,
@@ -126,7 +127,6 @@ def rebuild_store(  # noqa: PLR0913 - each is a part of its own
             waiting=waiting,
             progress=listener,
         )
-        tell({f"qa.papers.{change}": getattr(report, change) for change in CHANGES})
     for line in trouble_lines(report, config):
         notice(line)
     return report
@@ -281,7 +281,7 @@ class Library:
         """The best papers for the question by score alone, each with its best sentence."""
         if limit < 1:
             raise UsageError(f"limit is {limit}; it must be 1 or more.")
-        with span("search"):
+        with observed(Work("search")):
             retriever = self.retriever(filters)
             papers = nearest_papers(retriever.first(checked_question(question)), retriever, limit)
             return Found(listed_papers(papers, set()), retriever.scope)
@@ -294,8 +294,7 @@ class Library:
 
     def retriever(self, filters: Filters = EVERYTHING) -> Retriever:
         """What ranks the papers that pass the filters."""
-        embedder = traced_embedder(self.embedder)
-        return Retriever(self.generation, embedder, _checked(filters, Filters))
+        return Retriever(self.generation, self.embedder, _checked(filters, Filters))
 
     def chat(self) -> Chat:
         """A new client of the chat model, to be closed after use; ConfigError if there is none."""
@@ -303,14 +302,13 @@ class Library:
             raise ConfigError(f"There is no chat model. {HOW_TO_WRITE}")
         patience = Patience.within(self.config.timeout) if self.config.timeout else None
         if self._local is not None:
-            return traced_chat(self._local.chat(patience))
-        chat = OpenAIChat(
+            return self._local.chat(patience)
+        return OpenAIChat(
             self.model,
             api_key=self.config.api_key,
             base_url=self.config.base_url,
             limits=patience,
         )
-        return traced_chat(chat)
 
     def _parts(
         self,
@@ -465,15 +463,16 @@ def _checked(value: T, kind: type) -> T:
 
 
 async def _run(parts: PipelineParts, asked: Asked, on_event: Callable[[object], None]) -> Finished:
-    trace_questions()
-    handler = Pipeline(parts).run(start_event=asked)
-    try:
-        async for event in handler.stream_events():
-            on_event(event)
-        finished: Finished = await handler
-    except BaseException:
-        await handler.cancel_run()
-        raise
+    with observed(Work("ask", asked)) as work:
+        handler = Pipeline(parts).run(start_event=asked)
+        try:
+            async for event in handler.stream_events():
+                on_event(event)
+            finished: Finished = await handler
+        except BaseException:
+            await handler.cancel_run()
+            raise
+        work.result = finished
     return finished
 
 

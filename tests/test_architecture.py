@@ -27,7 +27,6 @@ LIBRARIES = {
     "chromadb": ["index/"],
     "chromadb_rust_bindings": ["index/chroma_engine.py"],
     "llama_index": ["corpus/chunking.py", "llama_index/"],
-    "llama_index_instrumentation": ["tracing/questions.py"],
     "mcp": ["mcp/"],
     "mcp_types": ["mcp/"],
     "onnx": ["index/embedding/minilm_graph.py"],

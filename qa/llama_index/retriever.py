@@ -15,7 +15,7 @@ from qa.corpus.filters import EVERYTHING, Filters
 from qa.errors import ConfigError, UsageError
 from qa.library import HOW_TO_WRITE, NO_LIMITS, Library, log, open_corpus, run
 from qa.llama_index.nodes import paper_nodes, sentence_nodes
-from qa.tracing import span
+from qa.progress import Work, observed
 
 TOP_K = 10  # papers; LlamaIndex's own 2 is for chunks of long texts
 
@@ -95,7 +95,7 @@ class PaperRetriever(BaseRetriever):
 
     def _best(self, question: str) -> tuple[ListedPaper, ...]:
         """The best papers by score, the best few taken for true to find more like them."""
-        with span("search"):
+        with observed(Work("search")):
             retriever = self.library.retriever(self.filters)
             search = retriever.alone(question)
             return listed_papers(nearest_papers(search, retriever, self.similarity_top_k), set())

@@ -1,14 +1,15 @@
 """How long and how often a chat model is tried."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from qa.llm.connection import Endpoint, Timeouts
 from qa.llm.errors import FailedAttempt, Failure, failure_in
-from qa.llm.messages import Message, Reply, ReplyStream, estimated_usage
+from qa.llm.messages import ChatCall, Message, Reply, ReplyStream, estimated_usage
 from qa.llm.replies import parse, part_of, thinks_unopened, without_thinking
 from qa.llm.requests import Deadline, Server
 from qa.llm.stream import OpenAIStream
+from qa.progress import observed
 
 
 class OpenAIChat:
@@ -31,29 +32,16 @@ class OpenAIChat:
         endpoint = Endpoint.of(api_key, base_url)
         self._server = Server(model, endpoint, limits or Timeouts(), options or {})
 
-    @property
-    def host(self) -> str:
-        """The server's name and port."""
-        return self._server.endpoint.host
-
-    def listen(self, retried: Callable[[Failure], None]) -> None:
-        """Have `retried` hear of each try that failed and is followed by another one."""
-        self._server.retried = retried
-
     async def complete(
         self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
     ) -> Reply:
         """Return the reply; see Chat."""
-        patience = Deadline(self._server.limits)
-        try:
-            async with asyncio.timeout_at(patience.deadline):
-                while True:
-                    try:
-                        return await self._try_once(messages, schema)
-                    except FailedAttempt as failed:
-                        await self._server.go_on(failed, patience)
-        except TimeoutError as exc:
-            raise self._server.complaints.too_slow() from exc
+        host = self._server.endpoint.host
+        call = ChatCall(self.model, host, messages, wants_json=schema is not None)
+        with observed(call):
+            reply = await self._try_until_done(call, schema)
+            call.text, call.finish, call.usage = reply.text, reply.finish, reply.usage
+            return reply
 
     def stream(self, messages: Sequence[Message]) -> ReplyStream:
         """Return the reply as it is written; see Chat."""
@@ -62,6 +50,18 @@ class OpenAIChat:
     async def close(self) -> None:
         """Close the connections; the client must not be used afterwards."""
         await self._server.close()
+
+    async def _try_until_done(self, call: ChatCall, schema: Mapping[str, object] | None) -> Reply:
+        patience = Deadline(self._server.limits)
+        try:
+            async with asyncio.timeout_at(patience.deadline):
+                while True:
+                    try:
+                        return await self._try_once(call.messages, schema)
+                    except FailedAttempt as failed:
+                        await self._server.go_on(failed, patience, call)
+        except TimeoutError as exc:
+            raise self._server.complaints.too_slow() from exc
 
     async def _try_once(
         self, messages: Sequence[Message], schema: Mapping[str, object] | None

@@ -1,7 +1,8 @@
 """What goes to a chat model and what comes back, and the protocol every chat model follows."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 CHARACTERS_PER_TOKEN = 4  # of English text; only for servers that do not count
@@ -63,6 +64,33 @@ class Reply:
     text: str
     finish: str
     usage: Usage
+
+
+@dataclass(slots=True)
+class ChatCall:
+    """One call of a chat model as hooks see it (`qa.progress.hooks`): what is sent, what comes."""
+
+    model: str
+    host: str  # the server's name and port
+    messages: Sequence[Message]
+    wants_json: bool = False
+    streamed: bool = False
+    began: float = field(default_factory=time.perf_counter)
+    resent: list[tuple[int, str]] = field(default_factory=list)  # tries that failed: when, why
+    first_piece: float | None = None  # seconds until the first piece of a streamed reply
+    text: str = ""  # of the reply, as far as it has come
+    finish: str | None = None  # why the reply ended
+    usage: Usage = field(default_factory=Usage)
+
+    def add_failure(self, kind: str) -> None:
+        """Note that a try failed and is followed by another one."""
+        self.resent.append((time.time_ns(), kind))
+
+    def add_piece(self, text: str) -> None:
+        """Note a piece of the reply."""
+        if self.first_piece is None:
+            self.first_piece = time.perf_counter() - self.began
+        self.text += text
 
 
 class ReplyStream(Protocol):

@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qa.errors import ChatModelNotFound
 from qa.llm.compat import ServerCompat
 from qa.llm.connection import Endpoint, Timeouts, open_async
 from qa.llm.errors import Complaints, FailedAttempt, Failure, error_for, failure_of
-from qa.llm.messages import Message
+from qa.llm.messages import ChatCall, Message
 from qa.llm.models import model_advice, model_names
 
 if TYPE_CHECKING:
@@ -52,10 +52,6 @@ class Deadline:
         return self._limits.pause * 2.0 ** (self.tries - 1) * random.uniform(0.5, 1)  # noqa: S311
 
 
-def ignore_parts(_: Failure) -> None:
-    """A listener for those who do not care."""
-
-
 class Server:
     """One model on one server, for one event loop.
 
@@ -70,9 +66,6 @@ class Server:
         self.limits = limits
         self.dialect = ServerCompat(options)
         self.complaints = Complaints(model, endpoint, limits)
-        self.retried: Callable[[Failure], None] = (
-            ignore_parts  # hears of tries that another one follows
-        )
         self._client: AsyncOpenAI | None = None
 
     async def ask(
@@ -92,10 +85,10 @@ class Server:
             raise FailedAttempt(fault, adapted=self.dialect.learn(fault, optional)) from exc
         return raw.http_response
 
-    async def go_on(self, failed: FailedAttempt, patience: Deadline) -> None:
-        """Wait for the next try, or raise the ChatError that the last one ended with."""
+    async def go_on(self, failed: FailedAttempt, patience: Deadline, call: ChatCall) -> None:
+        """Wait for the next try of a call, or raise the ChatError that the last one ended with."""
         if failed.adapted or await patience.next_try(failed.fault):
-            self.retried(failed.fault)
+            call.add_failure(str(failed.fault.status or failed.fault.kind))
             return
         error = error_for(failed.fault, self.endpoint, self.model, tries=patience.tries)
         if isinstance(error, ChatModelNotFound):

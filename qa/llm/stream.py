@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from qa.errors import ChatTimeout
 from qa.llm.errors import FailedAttempt, Failure, failure_in, failure_of
-from qa.llm.messages import Message, Usage, estimated_usage
+from qa.llm.messages import ChatCall, Message, Usage, estimated_usage
 from qa.llm.replies import DONE, Part, Thinking, events, parse, part_of
 from qa.llm.requests import Deadline, Server
+from qa.progress import observed
 
 T = TypeVar("T")
 
@@ -34,6 +35,15 @@ class OpenAIStream:
         await self._pieces.aclose()
 
     async def _read(self) -> AsyncGenerator[str, None]:
+        host = self._server.endpoint.host
+        call = ChatCall(self._server.model, host, self._messages, streamed=True)
+        with observed(call):
+            async with contextlib.aclosing(self._try_until_done(call)) as pieces:
+                async for piece in pieces:
+                    call.add_piece(piece)
+                    yield piece
+
+    async def _try_until_done(self, call: ChatCall) -> AsyncGenerator[str, None]:
         patience = Deadline(self._server.limits)
         while True:
             a_try = _Attempt(self._server, self._messages, patience)
@@ -45,9 +55,10 @@ class OpenAIStream:
             except FailedAttempt as failed:
                 if a_try.begun:
                     raise self._server.complaints.broken_off(failed.fault) from failed.__cause__
-                await self._server.go_on(failed, patience)
+                await self._server.go_on(failed, patience, call)
             finally:
                 self.usage += a_try.usage()
+                call.usage = self.usage
         a_try.check_end()
 
 
