@@ -237,13 +237,13 @@ def test_evidence_only_asks_no_model(chat):
 def test_a_cancelled_question_stops_asking_the_model(seeds, mode):
     model = Halting()
 
-    async def conversation(client, shelf):
+    async def conversation(client, session):
         asking = asyncio.create_task(client.call_tool("ask", ONE_CALL))
         await asyncio.to_thread(model.asked.wait, 30)
         asking.cancel()
         with suppress(asyncio.CancelledError):
             await asking
-        while shelf._held.users:
+        while session._current.requests:
             await asyncio.sleep(0)
         model.go.set()
         return await client.call_tool("search_papers", {"query": "the server lives on"})
