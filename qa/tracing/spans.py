@@ -219,8 +219,8 @@ class TracedChat:
         self._host: str | None = None
         self.model = chat.model
         if isinstance(chat, OpenAIChat):
-            self._host = chat.host
-            chat.listen(_resent)
+            self._host = chat.endpoint.host
+            chat.on_retry = _resent
 
     async def complete(
         self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None

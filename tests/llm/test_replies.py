@@ -19,7 +19,7 @@ from qa.errors import (
     ConfigError,
 )
 from qa.llm.models import DEFAULT_MODEL, choose_model
-from qa.llm.replies import Thinking, extract_json, without_thinking
+from qa.llm.replies import ThinkingFilter, extract_json, without_thinking
 
 KEY = "sk-test-0123456789abcdef"
 VERDICT = {"papers": [{"key": "P1", "relevance": "yes", "sentences": [1, 2]}]}
@@ -91,18 +91,18 @@ class TestThinking:
 
     @given(st.lists(st.sampled_from(["<think>", "</think>", "<", "hm", "\n", "think>", "/"])))
     def test_pieces_give_what_the_whole_gives(self, pieces):
-        whole = Thinking()
-        torn = Thinking()
+        whole = ThinkingFilter()
+        torn = ThinkingFilter()
         expected = whole.feed("".join(pieces)) + whole.rest()
         assert "".join(torn.feed(piece) for piece in pieces) + torn.rest() == expected
 
     def test_a_supposed_section_that_never_closes_was_none(self):
-        thinking = Thinking(opened=True)
+        thinking = ThinkingFilter(opened=True)
         assert thinking.feed("[1] says so.") == ""
         assert thinking.rest() == "[1] says so."
 
     def test_a_supposed_section_may_open_after_all(self):
-        thinking = Thinking(opened=True)
+        thinking = ThinkingFilter(opened=True)
         assert thinking.feed("<think>hm</think>yes") == "yes"
 
 

@@ -4,8 +4,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatUnreachable
-from qa.llm.client import OpenAIChat
-from qa.llm.connection import Timeouts
+from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.llama_cpp.model_file import ModelFile, megabytes
 from qa.llm.llama_cpp.server import Capacity, LocalServer, require_llama
 from qa.llm.messages import Message, Reply, ReplyStream, Usage, estimated_usage
@@ -68,7 +67,7 @@ class LocalChat:
                 self.model,
                 api_key=server.api_key,
                 base_url=server.base_url,
-                limits=self._limits,
+                timeouts=self._limits,
                 options=OPTIONS,
             )
         return self._client
