@@ -5,7 +5,7 @@ import json
 
 import pytest
 from chat_server import ChatServer, Hang, Raw, Status
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa.errors import (
@@ -61,11 +61,13 @@ class TestJson:
         with pytest.raises(ChatBadReply, match="asked for JSON"):
             extract_json(text)
 
+    @settings(deadline=None)
     @given(st.text(), st.dictionaries(st.text(), st.integers() | st.text(), min_size=1), st.text())
     def test_it_never_fails_in_another_way(self, before, value, after):
         found = extract_json(before + json.dumps(value) + after)
         assert isinstance(found, dict | list)
 
+    @settings(deadline=None)
     @given(st.text(alphabet='{}[]",:1 a\\`'))
     def test_nonsense_is_json_or_told(self, text):
         with contextlib.suppress(ChatBadReply):
@@ -89,6 +91,7 @@ class TestThinking:
     def test_only_the_reply_is_left(self, text, reply):
         assert without_thinking(text) == reply
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from(["<think>", "</think>", "<", "hm", "\n", "think>", "/"])))
     def test_pieces_give_what_the_whole_gives(self, pieces):
         whole = ThinkingFilter()
