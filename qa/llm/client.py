@@ -236,7 +236,7 @@ class OpenAIStream:
         return self._pieces
 
     async def aclose(self) -> None:
-        """Stop reading and let go of the connection."""
+        """Stop reading and close the connection."""
         await self._pieces.aclose()
 
     async def _read(self) -> AsyncGenerator[str, None]:

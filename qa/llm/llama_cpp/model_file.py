@@ -51,8 +51,8 @@ class ModelFile:
             ) from exc
         if why := _no_chat(found.header):
             raise ConfigError(
-                f"The file {path} is {why}: set QA_MODEL to the file of a chat model, which mostly has "
-                "“instruct” or “it” in its name."
+                f"The file {path} is {why}: set QA_MODEL to the file of a chat model, which mostly "
+                "has “instruct” or “it” in its name."
             )
         return found
 
@@ -98,7 +98,7 @@ def _exists(path: Path) -> bool:
 def _check_place(path: Path) -> None:
     if path.is_dir():
         raise ConfigError(
-            f"The file {path} is a folder: set QA_MODEL to the model file in it.{_others_in(path)}"
+            f"The path {path} is a folder: set QA_MODEL to the model file in it.{_others_in(path)}"
         )
     if not path.is_file():
         raise ConfigError(
@@ -129,8 +129,8 @@ def _parts(path: Path) -> tuple[Path, ...]:
     if missing or not parts:
         some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise ConfigError(
-            f"The file {path} is one of {count} files that make up a model; beside it there is no {some}: "
-            "download the rest into the same folder."
+            f"The file {path} is one of {count} that make up a model; beside it there is no "
+            f"{some}: download the rest into the same folder."
         )
     return tuple(parts)
 
@@ -140,8 +140,8 @@ def _header(path: Path) -> GGUFHeader:
         return read_header(path)
     except NotGGUF as exc:
         raise ConfigError(
-            f"The file {path} is {exc}: set QA_MODEL to a model file in the GGUF format, or download it "
-            "again."
+            f"The file {path} is {exc}: set QA_MODEL to a model file in the GGUF format, or "
+            "download it again."
         ) from exc
     except CutOff as exc:
         there = path.stat().st_size
