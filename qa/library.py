@@ -31,8 +31,7 @@ from qa.index.embedding.base import Embedder
 from qa.index.generation import Generation
 from qa.index.locks import LockHolder
 from qa.index.manifest import SkippedEntries, known_columns
-from qa.llm.client import OpenAIChat
-from qa.llm.connection import Timeouts as Patience
+from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.messages import Chat
@@ -300,14 +299,14 @@ class Library:
         """A new client of the chat model, to be closed after use; ConfigError if there is none."""
         if self.model is None:
             raise ConfigError(f"There is no chat model. {HOW_TO_WRITE}")
-        patience = Patience.within(self.config.timeout) if self.config.timeout else None
+        timeouts = Timeouts.within(self.config.timeout) if self.config.timeout else None
         if self._local is not None:
-            return self._local.chat(patience)
+            return self._local.chat(timeouts)
         return OpenAIChat(
             self.model,
             api_key=self.config.api_key,
             base_url=self.config.base_url,
-            limits=patience,
+            timeouts=timeouts,
         )
 
     def _parts(

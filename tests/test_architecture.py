@@ -12,8 +12,9 @@ PACKAGE = paths.ROOT / "qa"
 # Along the data flow: a layer imports only from layers before it. Imports in functions count.
 LAYERS = [
     *("errors", "config", "progress"),
-    *("corpus", "index", "retrieval"),
-    "llm",
+    "corpus",
+    "llm",  # before the index: a server of chat models embeds too
+    *("index", "retrieval"),
     "answering",
     *("export", "tracing"),
     "library",

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-CHARACTERS_PER_TOKEN = 4  # of English text; only for servers that do not count
+CHARACTERS_PER_TOKEN = 4  # of English text, to estimate what a server did not count
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of the conversation that is sent."""
+    """One message of a request."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -18,11 +18,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What calls cost in tokens; add them up with `+`.
+    """The tokens of one or more calls; add them up with `+`.
 
-    `cached_tokens` is the part of `prompt_tokens` that the server had seen before and charges less
-    for. `estimated` is true as soon as one call was not counted by its server; its tokens are then
-    guessed from the number of characters.
+    `cached_tokens` is the part of `prompt_tokens` that the server had cached and charges less for.
+    `estimated` is true where at least one call was not counted by its server, and is estimated from
+    its number of characters.
     """
 
     calls: int = 0
@@ -47,7 +47,7 @@ class Usage:
 
 
 def estimated_usage(messages: Sequence[Message], received: int) -> Usage:
-    """Return a guess for one call, from the characters sent and the number `received`."""
+    """Estimate the tokens of one call; `received` is the number of characters of the reply."""
     sent = sum(len(message.content) for message in messages)
     return Usage(
         calls=1,
@@ -103,7 +103,7 @@ class ReplyStream(Protocol):
     def __aiter__(self) -> AsyncIterator[str]: ...
 
     async def aclose(self) -> None:
-        """Stop reading and let go of the connection."""
+        """Stop reading and close the connection."""
 
 
 class Chat(Protocol):
@@ -111,7 +111,7 @@ class Chat(Protocol):
 
     @property
     def model(self) -> str:
-        """Its name, as the user is told who wrote the answer."""
+        """Its name, which answers give as their author."""
 
     async def complete(
         self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
@@ -128,4 +128,4 @@ class Chat(Protocol):
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
