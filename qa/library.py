@@ -35,17 +35,16 @@ from qa.index.generation import Generation
 from qa.index.locks import LockHolder
 from qa.index.manifest import SkippedEntries
 from qa.index.store import CorpusStore
-from qa.llm.client import OpenAIChat
-from qa.llm.connection import Timeouts
+from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.messages import Chat
 from qa.llm.models import choose_model
 from qa.llm.prompts import Prompt, load_prompt
-from qa.progress import ProgressListener, ignore_progress
+from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.query import checked_question
 from qa.retrieval.retriever import Retriever, Scope
-from qa.tracing import span, trace_questions, traced_chat, traced_embedder
+from qa.tracing import spans_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,13 +55,14 @@ NO_LIMITS = Limits()
 POLL = 0.1  # seconds between looks at whether the caller was cancelled
 LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
-CHANGES = ("new", "changed", "removed", "unchanged")
 PROMPTS = ("judge.system", "judge.user", "answer.system", "answer.user")
 HOW_TO_WRITE = (
     "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
     "or QA_MODEL to a model file (.gguf)."
 )
 log = logging.getLogger("qa")
+
+hooks.append(spans_of)  # work becomes OpenTelemetry spans where the program has set that up
 
 
 def ignore_event(_: object) -> None:
@@ -221,7 +221,7 @@ class Library:
         """
         if limit < 1:
             raise UsageError(f"limit is {limit}; it must be 1 or more.")
-        with span("search"):
+        with observed(Work("search")):
             retriever = self.retriever(filters)
             search = retriever.rank(checked_question(question))
             papers = papers_by_score(search, retriever, search.ranking.ids[:limit], sentences=1)
@@ -232,7 +232,7 @@ class Library:
     def retriever(self, filters: Filters = EVERYTHING) -> Retriever:
         """Return what ranks the papers that pass the filters."""
         options = AskOptions(filters=filters)
-        return Retriever(self.generation, traced_embedder(self.embedder), options.filters)
+        return Retriever(self.generation, self.embedder, options.filters)
 
     def chat(self) -> Chat:
         """Return a new client of the chat model, to be closed; ConfigError if there is none."""
@@ -240,14 +240,12 @@ class Library:
             raise ConfigError(f"There is no chat model. {HOW_TO_WRITE}")
         timeouts = Timeouts.within(self.config.timeout) if self.config.timeout else None
         if self._local is not None:
-            return traced_chat(self._local.chat(timeouts))
-        return traced_chat(
-            OpenAIChat(
-                self.model,
-                api_key=self.config.api_key,
-                base_url=self.config.base_url,
-                limits=timeouts,
-            )
+            return self._local.chat(timeouts)
+        return OpenAIChat(
+            self.model,
+            api_key=self.config.api_key,
+            base_url=self.config.base_url,
+            timeouts=timeouts,
         )
 
     def _parts(self, retriever: Retriever, chat: Chat, options: AskOptions) -> PipelineParts:
@@ -320,15 +318,16 @@ class Library:
 
 
 async def _run(parts: PipelineParts, asked: Asked, on_event: EventListener) -> Finished:
-    trace_questions()
-    handler = Pipeline(parts).run(start_event=asked)
-    try:
-        async for event in handler.stream_events():
-            on_event(event)
-        finished: Finished = await handler
-    except BaseException:
-        await handler.cancel_run()
-        raise
+    with observed(Work("ask", asked)) as work:
+        handler = Pipeline(parts).run(start_event=asked)
+        try:
+            async for event in handler.stream_events():
+                on_event(event)
+            finished: Finished = await handler
+        except BaseException:
+            await handler.cancel_run()
+            raise
+        work.result = finished
     return finished
 
 
@@ -387,9 +386,8 @@ def rebuild_store(
     def waiting(holder: LockHolder | None) -> None:
         on_notice(f"Waiting for {holder or 'another process'}: it is building this store.")
 
-    with span("rebuild") as set_attributes:
-        report = store.build(force=force, on_wait=waiting)
-        set_attributes({f"qa.papers.{change}": getattr(report, change) for change in CHANGES})
+    with observed(Work("rebuild")) as work:
+        work.result = report = store.build(force=force, on_wait=waiting)
     for note in report.notes[:MOST_NOTES]:
         on_notice(note)
     if len(report.notes) > MOST_NOTES:

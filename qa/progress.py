@@ -1,7 +1,11 @@
-"""How far a long piece of work has come; whoever does the work calls a listener with it."""
+"""What others may hear of work: how far it has come, and hooks around it, which tracing uses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +23,26 @@ ProgressListener = Callable[[Progress], None]
 
 def ignore_progress(_: Progress) -> None:
     """A listener for those who do not care."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A piece of work as hooks see it; whoever does it sets `result` before its end."""
+
+    name: str  # "ask", "search", "rebuild", "embed", or the name of a step of the pipeline
+    given: object = None  # what it begins with, where a hook may want to know
+    result: object = None  # None as long as it is not done
+
+
+# Each is called with a description of the work (Work, or ChatCall of qa.llm), and what it returns
+# is entered before the work begins and left when it ends, with its error if there is one.
+hooks: list[Callable[[object], AbstractContextManager[None]]] = []
+
+
+@contextmanager
+def observed(work: T) -> Iterator[T]:
+    """Have the hooks stand around the work within, which adds to `work` what came of it."""
+    with ExitStack() as stack:
+        for hook in hooks:
+            stack.enter_context(hook(work))
+        yield work

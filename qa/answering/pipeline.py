@@ -5,8 +5,11 @@ loop rank → judge → rank. Progress goes to the event stream while it happens
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from workflows import Context, Workflow, step
 
@@ -41,9 +44,25 @@ from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
+from qa.progress import Work, observed
 from qa.retrieval.retriever import Scope, Search
 
 LEADING = 10  # papers named where scores alone decide
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _observed(method: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Have the hooks stand around each run of a step."""
+
+    @wraps(method)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with observed(Work(method.__name__)) as work:
+            work.result = result = await method(*args, **kwargs)
+            return result
+
+    return run
 
 
 class Pipeline(Workflow):
@@ -55,6 +74,7 @@ class Pipeline(Workflow):
         self._retriever = parts.retriever
 
     @step
+    @_observed
     async def rank(self, ctx: Context, ev: Asked | ReadOn) -> Batch | Decided:
         """Rank the corpus for the question, or again with what the verdicts have taught."""
         began = time.perf_counter()
@@ -98,6 +118,7 @@ class Pipeline(Workflow):
         return tuple(self._retriever.papers(ids[:allowed])), None
 
     @step
+    @_observed
     async def judge(self, ctx: Context, ev: Batch) -> ReadOn | Decided:
         """Have the batch judged; on a failing server keep what was read until then."""
         began = time.perf_counter()
@@ -128,6 +149,7 @@ class Pipeline(Workflow):
         return Decided(state=state, stopped=Stopped.FAILED)
 
     @step
+    @_observed
     async def write(self, ctx: Context, ev: Decided) -> Written:
         """Write the answer from the papers that qualify."""
         state = ev.state
@@ -191,6 +213,7 @@ class Pipeline(Workflow):
         return Piece(text=text, papers=papers, question=question, counts=counts)
 
     @step
+    @_observed
     async def check(self, ev: Written) -> Finished:
         """Check the answer against the abstracts and put the result together."""
         answer = assemble_answer(ev, self._parts)

@@ -42,6 +42,14 @@ def clean_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def encodable(text: str) -> str:
+    """Return the text with ? for each lone surrogate, which UTF-8 cannot encode; as long as it was.
+
+    Surrogates come from file names and arguments that are not UTF-8, and from JSON escapes.
+    """
+    return text.encode("utf-8", "replace").decode()
+
+
 class CleanStream:
     """Cleans text that comes in pieces: all it returns together is `clean` of all it was fed."""
 

@@ -20,7 +20,7 @@ from qa.cli.display.progress import Display
 from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
-from qa.export.formats import Format, written
+from qa.export.formats import Format, export_papers
 from qa.library import HOW_TO_WRITE, open_library
 
 UNANSWERED = 3
@@ -80,13 +80,13 @@ def _write(answer: Answer, papers: Sequence[Paper], form: Format, corpus: str) -
         typer.echo(answer_json(answer, corpus))
         return
     from qa.export.markdown import answer_markdown
-    from qa.export.references import answer_references
+    from qa.export.references import answer_papers
 
-    references = answer_references(answer, papers)
+    references = answer_papers(answer, papers)
     if form == Format.MARKDOWN:
         typer.echo(answer_markdown(answer, references, coverage_line(answer)), nl=False)
     else:
-        typer.echo(written(references, form), nl=False)
+        typer.echo(export_papers(references, form), nl=False)
 
 
 def show(answer: Answer, display: Display) -> None:

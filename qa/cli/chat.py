@@ -37,7 +37,7 @@ from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.errors import ConfigError, QAError, UsageError
 from qa.export.markdown import Section, transcript
-from qa.export.references import answer_references
+from qa.export.references import answer_papers
 from qa.library import HOW_TO_WRITE, Library, open_library, run
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
@@ -102,7 +102,7 @@ def _replace(path: Path, content: bytes) -> None:
 def _sections(turns: Sequence[Turn], library: Library) -> Iterator[Section]:
     for turn in turns:
         answer = turn.answer
-        references = answer_references(answer, library.papers_of(answer.papers))
+        references = answer_papers(answer, library.papers_of(answer.papers))
         asked = asked_line(turn.typed, turn.understood)
         yield Section(turn.typed, asked, answer, references, coverage_line(answer))
 

@@ -17,8 +17,8 @@ from qa.config import Config, corpus_option
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.errors import ConfigError, CorpusError, UsageError
-from qa.export.formats import Format, written
-from qa.export.references import references
+from qa.export.formats import Format, export_papers
+from qa.export.references import exported_papers
 from qa.index.integrity import StoreStatus
 from qa.index.manifest import SkippedEntries
 from qa.index.store import CorpusStore
@@ -217,7 +217,7 @@ def list_papers(config: Config, filters: Filters, form: Format | None) -> int:
         if form == Format.JSON:
             typer.echo(_document(papers, scope, config.corpus.name))
         elif form is not None:
-            typer.echo(written(references(papers), form), nl=False)
+            typer.echo(export_papers(exported_papers(papers), form), nl=False)
         else:
             _print(display.out, papers)
         display.note(f"{candidates_text(scope)} of {scope.corpus:,}. {why}".rstrip())

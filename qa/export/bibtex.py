@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qa.export.references import ExportedPaper, Name, name_parts
+from qa.export.references import ExportedPaper, name_parts
 
 # Braces stay balanced even where they are escaped: BibTeX itself counts those, too.
 _ESCAPES = str.maketrans(
@@ -18,38 +18,39 @@ _ESCAPES = str.maketrans(
         **{sign: f"\\{sign}" for sign in "&%$#_"},
     }
 )
+# Signs that LaTeX joins into one, and how they are kept apart.
 _LIGATURES = {"--": "-{}-", "``": "`{}`", "''": "'{}'"}
 _IN_ADDRESSES = str.maketrans({"{": "%7B", "}": "%7D", "\\": "%5C"})  # which are verbatim
 
 
-def bibtex(references: Sequence[ExportedPaper]) -> str:
-    """The references as BibTeX entries; the evidence is the annotation."""
+def bibtex(papers: Sequence[ExportedPaper]) -> str:
+    """Return the papers as BibTeX entries; the evidence of an answer is in the field `annote`."""
     from bibtexparser.library import Library
     from bibtexparser.model import Block, Entry, Field
     from bibtexparser.writer import BibtexFormat, write
 
     entries: list[Block] = [
         Entry(
-            _kind(reference),
-            reference.key,
-            [Field(name, f"{{{value}}}") for name, value in _fields(reference).items() if value],
+            _kind(exported),
+            exported.key,
+            [Field(name, f"{{{value}}}") for name, value in _fields(exported).items() if value],
         )
-        for reference in references
+        for exported in papers
     ]
     form = BibtexFormat()  # type: ignore[no-untyped-call]
     form.indent, form.block_separator = "  ", "\n"
     return write(Library(entries), form)
 
 
-def _kind(reference: ExportedPaper) -> str:
-    if not reference.paper.venue:
+def _kind(exported: ExportedPaper) -> str:
+    if not exported.paper.venue:
         return "misc"
-    return "inproceedings" if reference.in_proceedings else "article"
+    return "inproceedings" if exported.in_proceedings else "article"
 
 
-def _fields(reference: ExportedPaper) -> dict[str, str]:
-    paper = reference.paper
-    venue = "booktitle" if reference.in_proceedings else "journal"
+def _fields(exported: ExportedPaper) -> dict[str, str]:
+    paper = exported.paper
+    venue = "booktitle" if exported.in_proceedings else "journal"
     return {
         "title": " ".join(map(_protected, paper.title.split())),
         "author": " and ".join(map(_author, paper.authors)),
@@ -61,27 +62,27 @@ def _fields(reference: ExportedPaper) -> dict[str, str]:
         "url": (paper.url or "").translate(_IN_ADDRESSES),
         "keywords": escaped(", ".join(paper.keywords)),
         "abstract": escaped(paper.abstract),
-        "annote": escaped(reference.note),
+        "annote": escaped(exported.note),
     }
 
 
 def escaped(text: str) -> str:
-    """The text with every character that LaTeX takes for a command written as itself."""
+    """Return the text with every character that LaTeX takes for a command escaped."""
     text = text.translate(_ESCAPES)
-    for signs, apart in _LIGATURES.items():
+    for signs, separated in _LIGATURES.items():
         while signs in text:
-            text = text.replace(signs, apart)
+            text = text.replace(signs, separated)
     return text
 
 
 def _protected(word: str) -> str:
-    """A word of a title, in braces where BibTeX styles would lose capitals in it."""
+    """Return a word of a title, in braces where BibTeX styles would lose capitals in it."""
     inner = any(letter.isupper() for letter in word[1:])
     return f"{{{escaped(word)}}}" if inner else escaped(word)
 
 
 def _author(name: str) -> str:
-    parts: Name = name_parts(name)
+    parts = name_parts(name)
     if not parts.given:
         return f"{{{escaped(name)}}}" if " " in name else escaped(name)
     return ", ".join(escaped(p) for p in (parts.family, parts.suffix, parts.given) if p)

@@ -1,4 +1,4 @@
-"""The formats that papers can be written in, each by a module that is loaded when it is asked."""
+"""The formats that papers can be written in: BibTeX, RIS, CSV and Markdown."""
 
 import csv
 import io
@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `--help` needs the names of the formats alone
     from qa.export.references import ExportedPaper
+
+PAPER_COLUMNS = (
+    *("key", "id", "title", "authors", "year", "venue", "doi", "arxiv_id", "url", "keywords"),
+    *("abstract", "sources"),
+)
+ANSWER_COLUMNS = ("n", "relevance", "score", "cited", "evidence")  # all but n empty without answer
 
 
 class Format(StrEnum):
@@ -20,51 +26,54 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def written(references: Sequence["ExportedPaper"], form: Format) -> str:
-    """The references in a format that is all about papers: any but JSON."""
+def export_papers(papers: Sequence["ExportedPaper"], form: Format) -> str:
+    """Return the papers in a format; each is loaded when it is asked for.
+
+    Raises ValueError for JSON, which carries whole answers.
+    """
     match form:
         case Format.BIBTEX:
             from qa.export.bibtex import bibtex
 
-            return bibtex(references)
+            return bibtex(papers)
         case Format.RIS:
             from qa.export.ris import ris
 
-            return ris(references)
+            return ris(papers)
         case Format.CSV:
-            return table(references)
+            return csv_table(papers)
         case Format.MARKDOWN:
             from qa.export.markdown import markdown
 
-            return markdown(references)
-    raise AssertionError(form)
+            return markdown(papers)
+    raise ValueError(form)
 
 
-PAPER = (
-    *("key", "id", "title", "authors", "year", "venue", "doi", "arxiv_id", "url", "keywords"),
-    *("abstract", "sources"),
-)
-ANSWER = ("n", "relevance", "score", "cited", "evidence")  # empty where there is no answer
-
-
-def table(references: Sequence["ExportedPaper"]) -> str:
-    """The references as rows, the answer's columns last; lists are separated by semicolons."""
+def csv_table(papers: Sequence["ExportedPaper"]) -> str:
+    """Return the papers as rows under a header; lists within a cell are separated by semicolons."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([*PAPER, *ANSWER])
-    rows.writerows(map(_row, references))
+    rows.writerow([*PAPER_COLUMNS, *ANSWER_COLUMNS])
+    rows.writerows(map(_row, papers))
     return text.getvalue()
 
 
-def _row(reference: "ExportedPaper") -> list[object]:
-    paper, entry = reference.paper, reference.entry
+def _row(exported: "ExportedPaper") -> list[object]:
+    paper, listed = exported.paper, exported.listed
     of_paper = [
-        *(reference.key, paper.id, paper.title, "; ".join(paper.authors), paper.year, paper.venue),
+        *(exported.key, paper.id, paper.title, "; ".join(paper.authors), paper.year, paper.venue),
         *(paper.doi, paper.arxiv_id, paper.link, "; ".join(paper.keywords), paper.abstract),
         "; ".join(paper.sources),
     ]
-    if entry is None:
-        return [*of_paper, reference.n, *[""] * (len(ANSWER) - 1)]
-    evidence = " ".join(reference.quotes)
-    cited = "yes" if entry.cited else "no"
-    return [*of_paper, entry.n, entry.relevance or entry.likelihood, entry.score, cited, evidence]
+    if listed is None:
+        return [*of_paper, exported.n, *[""] * (len(ANSWER_COLUMNS) - 1)]
+    cited = "yes" if listed.cited else "no"
+    quotes = " ".join(exported.quotes)
+    return [
+        *of_paper,
+        exported.n,
+        listed.relevance or listed.likelihood,
+        listed.score,
+        cited,
+        quotes,
+    ]

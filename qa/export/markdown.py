@@ -12,60 +12,60 @@ from qa.export.references import ExportedPaper
 _SIGNS = re.compile(r"([\\`*_\[\]<>~|#$])")
 
 
-def markdown(references: Sequence[ExportedPaper]) -> str:
-    """The references as a numbered list, each with the sentences that prove it."""
-    return "\n".join(map(_item, references))
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One question of a conversation and its answer."""
+
+    typed: str
+    asked: str | None  # how the question was understood, where that is not plain
+    answer: Answer
+    papers: Sequence[ExportedPaper]
+    coverage: str  # the coverage line
 
 
-def answer_markdown(answer: Answer, references: Sequence[ExportedPaper], coverage: str) -> str:
-    """The answer as a document: the question, what was written, the papers, the coverage."""
+def markdown(papers: Sequence[ExportedPaper]) -> str:
+    """Return the papers as a numbered list, each with the sentences that an answer rests on."""
+    return "\n".join(map(_item, papers))
+
+
+def answer_markdown(answer: Answer, papers: Sequence[ExportedPaper], coverage: str) -> str:
+    """Return the answer as a document: question, written text, papers, and the coverage line."""
     parts = [f"# {escaped(clean_line(answer.question))}"]
     if answer.model is not None and answer.coverage.candidates:
         parts.append(clean(answer.answer))  # without a model it only repeats the evidence
-    if references:
-        parts.append(markdown(references).rstrip("\n"))
+    if papers:
+        parts.append(markdown(papers).rstrip("\n"))
     parts.append(f"*{escaped(coverage)}*")
     return "\n\n".join(parts) + "\n"
 
 
+def transcript(title: str, sections: Iterable[Section]) -> str:
+    """Return the conversation as a document: a title, and a section for each question."""
+    return "\n".join([f"# {escaped(clean_line(title))}\n", *map(_section, sections)])
+
+
 def escaped(text: str) -> str:
-    """The text with every character that Markdown takes for markup written as itself."""
+    """Return the text with every character that Markdown takes for markup escaped."""
     return _SIGNS.sub(r"\\\1", text)
 
 
-def _item(reference: ExportedPaper) -> str:
-    paper, entry = reference.paper, reference.entry
+def _item(exported: ExportedPaper) -> str:
+    paper, listed = exported.paper, exported.listed
     about = [escaped(", ".join(paper.authors))]
     about.append(", ".join(filter(None, (escaped(paper.venue or ""), str(paper.year or "")))))
     about.append(f"<{paper.link}>" if paper.link else "")
-    head = f"{reference.n}. **{escaped(paper.title)}**"
-    if entry and qualifier(entry):
-        head += f" ({qualifier(entry)})"
+    head = f"{exported.n}. **{escaped(paper.title)}**"
+    if listed and qualifier(listed):
+        head += f" ({qualifier(listed)})"
     lines = [". ".join([head, *filter(None, about)])]
     # A paragraph of its own below the number, or the quotation would run into the line above.
-    lines += [f"\n    > “{escaped(quote)}”" for quote in reference.quotes]
+    lines += [f"\n    > “{escaped(quote)}”" for quote in exported.quotes]
     return "\n".join(lines) + "\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One question of a conversation, with all that is written of it."""
-
-    typed: str
-    asked: str | None  # how it was understood, where that has to be told
-    answer: Answer
-    references: Sequence[ExportedPaper]
-    coverage: str
-
-
-def transcript(title: str, sections: Iterable[Section]) -> str:
-    """The document: a title, and a section of its own for each question."""
-    return "\n".join([f"# {escaped(clean_line(title))}\n", *map(_section, sections)])
 
 
 def _section(section: Section) -> str:
     answer = replace(section.answer, question=section.typed)
-    text = "#" + answer_markdown(answer, section.references, section.coverage)
+    text = "#" + answer_markdown(answer, section.papers, section.coverage)
     if section.asked is None:
         return text
     heading, _, rest = text.partition("\n\n")

@@ -1,4 +1,4 @@
-"""References: papers with a citation key, and with what an answer says of them."""
+"""Papers as they are exported: with a citation key, and with what an answer says of them."""
 
 import re
 from collections import Counter
@@ -22,11 +22,10 @@ _CORPORATE = re.compile(
 )
 _SUFFIXES = {"jr", "jr.", "sr", "sr.", "ii", "iii", "iv"}
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
-_LONG = 3  # letters of a title word
-_KEY_ID = 4  # hexadecimal digits of the paper's id: `qa show` finds the paper by them
+_SHORTEST_WORD = 3  # letters of a title's word in a citation key
+_ID_DIGITS = 4  # of the paper's id in a citation key: `qa show` finds the paper by them
 
-
-SAID = {  # how an entry's note begins; the question follows
+RELATIONS = {  # how the note of a paper begins; the question follows
     Relevance.YES: "Answers",
     Relevance.PARTLY: "Answers in part",
     Likelihood.LIKELY: "Likely to answer",
@@ -36,60 +35,63 @@ SAID = {  # how an entry's note begins; the question follows
 
 @dataclass(frozen=True, slots=True)
 class ExportedPaper:
-    """A paper as it is cited; all its texts are single lines without control characters."""
+    """A paper under its citation key; its texts are single lines without control characters."""
 
     n: int
     key: str
     paper: Paper
-    entry: ListedPaper | None = None  # what the answer says of it
+    listed: ListedPaper | None = None  # what an answer says of it
     note: str = ""  # the same in a sentence, with the evidence
 
     @property
     def in_proceedings(self) -> bool:
-        """Whether the venue is a conference, as far as its name tells."""
+        """Return whether the venue is a conference, as far as its name tells."""
         return bool(self.paper.venue and _PROCEEDINGS.search(self.paper.venue))
 
     @property
     def quotes(self) -> list[str]:
-        """The sentences that prove what the answer says."""
-        return [clean_line(item.text) for item in self.entry.evidence] if self.entry else []
+        """Return the sentences of the abstract that the answer rests on."""
+        return [clean_line(item.text) for item in self.listed.evidence] if self.listed else []
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
-    """An author's name in its parts; a name that is not a person's is a family name alone."""
+class AuthorName:
+    """An author's name in its parts; an organisation has a family name alone."""
 
     family: str
     given: str = ""
     suffix: str = ""
 
 
-def references(papers: Sequence[Paper]) -> list[ExportedPaper]:
-    """The papers under their citation keys, numbered from 1."""
-    tidy = [_tidy(paper) for paper in papers]
+def exported_papers(papers: Sequence[Paper]) -> list[ExportedPaper]:
+    """Return the papers under their citation keys, numbered from 1."""
+    cleaned = [_cleaned(paper) for paper in papers]
     return [
         ExportedPaper(n, key, paper)
-        for n, (key, paper) in enumerate(zip(citation_keys(tidy), tidy, strict=True), start=1)
+        for n, (key, paper) in enumerate(zip(citation_keys(cleaned), cleaned, strict=True), start=1)
     ]
 
 
-def answer_references(answer: Answer, papers: Sequence[Paper]) -> list[ExportedPaper]:
-    """The papers of an answer, in its order, each with its evidence."""
+def answer_papers(answer: Answer, papers: Sequence[Paper]) -> list[ExportedPaper]:
+    """Return the papers of an answer, in its order, each with its evidence.
+
+    `papers` are at least those, in any order.
+    """
     by_id = {paper.id: paper for paper in papers}
-    cited = references([by_id[entry.id] for entry in answer.papers])
+    exported = exported_papers([by_id[listed.id] for listed in answer.papers])
     return [
-        replace(reference, n=entry.n, entry=entry, note=_note(answer, entry))
-        for reference, entry in zip(cited, answer.papers, strict=True)
+        replace(paper, n=listed.n, listed=listed, note=_note(answer, listed))
+        for paper, listed in zip(exported, answer.papers, strict=True)
     ]
 
 
-def _note(answer: Answer, entry: ListedPaper) -> str:
-    said = SAID[entry.relevance or entry.likelihood or Likelihood.POSSIBLE]
-    quotes = " ".join(f"“{item.text}”" for item in entry.evidence)
-    return clean_line(f"{said} “{answer.question}”: {quotes}")
+def _note(answer: Answer, listed: ListedPaper) -> str:
+    relation = RELATIONS[listed.relevance or listed.likelihood or Likelihood.POSSIBLE]
+    quotes = " ".join(f"“{item.text}”" for item in listed.evidence)
+    return clean_line(f"{relation} “{answer.question}”: {quotes}")
 
 
-def _tidy(paper: Paper) -> Paper:
+def _cleaned(paper: Paper) -> Paper:
     return replace(
         paper,
         title=clean_line(paper.title),
@@ -103,33 +105,38 @@ def _tidy(paper: Paper) -> Paper:
 
 
 def citation_keys(papers: Sequence[Paper]) -> list[str]:
-    """Keys that stay the same in every export: author, year, title word and the id's start."""
+    """Return a key for each paper: author, year, title word and the start of its id.
+
+    A paper has the same key in every export. Keys that would be equal get the whole id.
+    """
     keys = [_key(paper) for paper in papers]
     shared = {key for key, count in Counter(keys).items() if count > 1}
     return [
-        key[:-_KEY_ID] + paper.id if key in shared else key
+        key[:-_ID_DIGITS] + paper.id if key in shared else key
         for key, paper in zip(keys, papers, strict=True)
     ]
 
 
 def _key(paper: Paper) -> str:
     family = _plain(name_parts(paper.authors[0]).family) if paper.authors else ""
-    words = [word for word in map(_plain, content_words(paper.title)) if len(word) >= _LONG]
+    words = [
+        word for word in map(_plain, content_words(paper.title)) if len(word) >= _SHORTEST_WORD
+    ]
     words = words[: 1 if family else 3]
     parts = (family, str(paper.year or ""), *words)
-    return f"{''.join(parts) or 'paper'}-{paper.id[:_KEY_ID]}"
+    return f"{''.join(parts) or 'paper'}-{paper.id[:_ID_DIGITS]}"
 
 
 def _plain(text: str) -> str:
     return _NOT_PLAIN.sub("", folded(text))
 
 
-def name_parts(name: str) -> Name:
-    """The parts of `Given Family`; the family name begins at a small word such as `van`."""
+def name_parts(name: str) -> AuthorName:
+    """Return the parts of `Given Family`; a family name begins at a word such as `van`."""
     words = name.split()
     if len(words) < 2 or _CORPORATE.search(name):
-        return Name(name)
+        return AuthorName(name)
     suffix = words.pop() if words[-1].lower() in _SUFFIXES and len(words) > 2 else ""
     inner = range(1, len(words) - 1)
     start = next((at for at in inner if words[at][:1].islower()), len(words) - 1)
-    return Name(" ".join(words[start:]), " ".join(words[:start]), suffix)
+    return AuthorName(" ".join(words[start:]), " ".join(words[:start]), suffix)

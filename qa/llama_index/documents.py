@@ -1,4 +1,4 @@
-"""What a reader has loaded, the parts of one file put together."""
+"""Papers out of what LlamaIndex's readers load: texts of all kinds, each with its metadata."""
 
 import json
 import re
@@ -16,233 +16,72 @@ from qa.corpus.readers.markdown import read_markdown
 from qa.corpus.readers.sniff import read_stream
 from qa.errors import CorpusError, UsageError
 
-LONGEST = 20_000  # characters: a longer text is a full text, of which the abstract is taken
-_HYPHEN = re.compile(r"(?<=[a-z])-\n(?=[a-z])")  # between the halves of a word on two lines
-_PAGE_MARKS = {"page_label", "total_pages"}
+_LONGEST_ABSTRACT = 20_000  # characters; a longer text is a full text that contains an abstract
+_SEARCHED = 1 << 20  # characters of a full text in which its abstract is looked for
+_LONGEST_TITLE = 90  # characters of a title that is made of a text's first words
+_DEEPEST = 50  # lists and objects inside one another that are read in metadata
+_MOST_NAMES = 5  # documents that a notice names
+
+_NO_FILE = "documents"  # the source of papers that come from no file
+_PAGE_KEYS = {"page_label", "total_pages"}  # metadata of a page
 # Files that are one paper, where readers give their pages or sections one by one.
-_OF_ONE_PAPER = {".pdf", ".docx", ".doc", ".odt", ".md", ".markdown", ".html", ".htm", ".epub"}
-_TITLES = ("title", "Title", "Title of this paper")
+_ONE_PAPER_FILES = {".pdf", ".docx", ".doc", ".odt", ".md", ".markdown", ".html", ".htm", ".epub"}
+_BINARY_STARTS = ("%PDF", "PK\x03\x04", "{\\rtf")
+
+# What readers call a field, beside the names that tables and JSON have for it.
+_MORE_NAMES = {"titleofthispaper": "title", "journalitwaspublishedin": "journal"}
+_KNOWN_NAMES = {*chain.from_iterable(COLUMN_NAMES.values()), "externalids"}
+_TITLE_KEYS = ("title", "Title", "Title of this paper")
+_NOT_NUMBERS = {"nan", "nat", "<na>", "inf", "infinity"}  # how other libraries write a missing one
+_COLUMNS_EXAMPLE = "{'title': 'headline'}"
+
+_HYPHENATION = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
+_ARXIV_SUMMARY = re.compile(  # as LlamaIndex's reader of arXiv writes it
+    r"The following is a summary of the paper: (?P<title>.{1,500}?)\n\nSummary: (?P<text>.+)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedText:
-    """What a reader has loaded: a text, and what it tells about it."""
+    """A text that a reader has loaded, with its metadata."""
 
     text: str
     metadata: Mapping[str, object] = field(default_factory=dict)
     number: int = 1  # its place among the documents
-    alone: bool = False  # it was cut out of a document, to be a text of its own
-    pages: int = 0  # of how many parts it was put together; 0: it is whole
+    is_chunk: bool = False  # it was cut out of a document, to be a text of its own
+    pages: int = 0  # of how many parts it was joined; 0: it is whole
 
     @property
     def name(self) -> str:
         """What a user knows the document by: its file, its address, or its place."""
         address = self.metadata.get("URL") or self.metadata.get("url")
-        return self.file_name or _said(address) or f"document {self.number}"
+        return self.file_name or _as_text(address) or f"document {self.number}"
 
     @property
     def file_name(self) -> str:
-        """The name of the file it was loaded from, without its folder; empty if it was none."""
+        """The name of the file it was loaded from, without its folder; empty if there is none."""
         file = self.metadata.get("file_name") or self.metadata.get("file_path")
-        return PurePath(_said(file)).name
+        return PurePath(_as_text(file)).name
 
     @property
     def is_full_text(self) -> bool:
         """Whether it is more than an abstract."""
-        return self.pages > 0 or len(self.text) > LONGEST
+        return self.pages > 0 or len(self.text) > _LONGEST_ABSTRACT
 
     @property
     def is_page(self) -> bool:
-        """Whether its reader says that it is a page."""
-        return not self.alone and not _PAGE_MARKS.isdisjoint(self.metadata)
+        """Whether its metadata say that it is a page."""
+        return not self.is_chunk and not _PAGE_KEYS.isdisjoint(self.metadata)
 
     @property
     def paper_file(self) -> tuple[str, ...]:
-        """File and title of the paper that it may be a part of; empty if it is no part of one."""
-        file = _said(self.metadata.get("file_path") or self.metadata.get("file_name"))
+        """File and title of the paper that it may be a part of; empty if it is part of none."""
+        file = _as_text(self.metadata.get("file_path") or self.metadata.get("file_name"))
         suffix = PurePath(file).suffix.lower()
-        if self.alone or not file or not (self.is_page or suffix in _OF_ONE_PAPER):
+        if self.is_chunk or not file or not (self.is_page or suffix in _ONE_PAPER_FILES):
             return ()
-        return file, *(_said(self.metadata.get(name)) for name in _TITLES)
-
-
-def _said(value: object) -> str:
-    """The text of a name; anything else, which may be an object of any program, says none."""
-    return str(value) if isinstance(value, str | PurePath) else ""
-
-
-def put_together(documents: Iterable[LoadedText]) -> Iterator[LoadedText]:
-    """Yield the documents, in order, those that are parts of one paper's file as one."""
-    files: dict[object, list[LoadedText]] = {}
-    for place, document in enumerate(documents):
-        files.setdefault(document.paper_file or place, []).append(document)
-    for parts in files.values():
-        if len(parts) == 1 and not parts[0].is_page:
-            yield parts[0]
-        else:
-            text = _HYPHEN.sub("", "\n".join(part.text for part in parts))
-            yield replace(parts[0], text=text, pages=len(parts))
-
-
-_DEEPEST = 50  # lists and objects inside one another
-_NOTHING = {"nan", "nat", "<na>", "inf", "infinity"}  # numbers of other libraries that are none
-
-
-def readable(value: object) -> object:
-    """The value in strings, finite numbers, lists and dicts; None for a number that is none.
-
-    Raises an Exception of any kind where it cannot be read: it holds itself, or nests too deep, or
-    an object in it cannot tell its own text.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    content = json.dumps(value, default=_other, skipkeys=True)
-    plain: object = json.loads(content, parse_constant=lambda _: None)
-    if _depth(plain) > _DEEPEST:
-        raise ValueError("nested too deep")
-    return plain
-
-
-def _other(value: object) -> object:
-    """What JSON does not know, as something that it does."""
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    text = str(value)
-    return None if text.lower().lstrip("+-") in _NOTHING else text
-
-
-def _depth(value: object) -> int:
-    if isinstance(value, dict):
-        value = list(value.values())
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
-
-
-_HEAD = 1 << 20  # characters of a full text in which its abstract is looked for
-_LONGEST_NAME = 90  # characters of a title that is made of a text's first words
-
-# What readers call a field, beside the names that tables and JSON have for it.
-_ALSO = {"titleofthispaper": "title", "journalitwaspublishedin": "journal"}
-_KNOWN = {*chain.from_iterable(COLUMN_NAMES.values()), "externalids"}
-_SUMMARY = re.compile(  # of a paper on arXiv, as LlamaIndex's reader puts it
-    r"The following is a summary of the paper: (?P<title>.{1,500}?)\n\nSummary: (?P<text>.+)",
-    re.DOTALL,
-)
-_BINARY = ("%PDF", "PK\x03\x04", "{\\rtf")
-
-
-def papers_in(document: LoadedText, columns: Mapping[str, str]) -> Sequence[Record | Skipped]:
-    """The papers in a document, or why it holds none; `columns` are the user's names by field."""
-    try:
-        told = _told(document.metadata, columns)
-    except Exception:  # noqa: BLE001 - in metadata are objects of any program
-        return [Skipped(document.name, "metadata that cannot be read", "document")]
-    text = document.text.strip()
-    if text.startswith(_BINARY) or "\0" in text[:1000]:
-        return [Skipped(document.name, "no text but the file's bytes", "document")]
-    if found := _SUMMARY.fullmatch(text):
-        told, text = {**told, "title": found["title"]}, found["text"]
-    if not text or ("abstract" in columns and told.get("abstract")):
-        return [_paper(told, document)]
-    title = _title(told)
-    if not title and not document.pages:
-        return _as_file(text, told, document)
-    if document.is_full_text:
-        return [_full_text(text, told, document)]
-    return [_paper({**told, "abstract": _below(title, text)}, document)]
-
-
-def _told(metadata: Mapping[str, object], columns: Mapping[str, str]) -> dict[str, object]:
-    """What the metadata say of the paper, under names that JSON readers know.
-
-    Raises whatever an object in them raises that is read.
-    """
-    told: dict[str, object] = {}
-    for key, value in metadata.items():
-        name = bare_name(str(key))
-        name = _ALSO.get(name, name)
-        if name == "source":  # a page's number, a file, an address: a venue it is not
-            is_link = isinstance(value, str) and value.startswith(("http://", "https://"))
-            name = "url" if is_link else ""
-        if name in _KNOWN and (plain := readable(value)) is not None:
-            told.setdefault(name, plain)
-    given = {bare_name(str(key)): value for key, value in metadata.items()}
-    own = {
-        COLUMN_NAMES[field][0]: readable(given.get(bare_name(name)))
-        for field, name in columns.items()
-    }
-    return told | {name: value for name, value in own.items() if value is not None}
-
-
-def _title(told: Mapping[str, object]) -> str:
-    titles = (told[name] for name in COLUMN_NAMES["title"] if told.get(name))
-    return fields.value_or_empty(str(next(titles, "")), "title")
-
-
-def _but_abstract(told: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in told.items() if name not in COLUMN_NAMES["abstract"]}
-
-
-def _paper(told: Mapping[str, object], document: LoadedText) -> Record | Skipped:
-    """The paper that these fields make, read as an object of a JSON file is."""
-    content = json.dumps(told)
-    paper = next(read_json([content], document.name, {}))
-    if isinstance(paper, Record):
-        return paper
-    if paper.reason == "no title":
-        return _paper({**told, "title": _made_title(document)}, document)
-    return replace(paper, reason="no text" if paper.reason == "no abstract" else paper.reason)
-
-
-def _made_title(document: LoadedText) -> str:
-    """A title for a paper that tells none: its file's name, else its first words."""
-    if document.file_name:
-        return PurePath(document.file_name).stem
-    words = fields.plain(document.text) or "Untitled document"
-    return words if len(words) <= _LONGEST_NAME else f"{words[:_LONGEST_NAME].rpartition(' ')[0]} …"
-
-
-def _below(title: str, text: str) -> str:
-    """The text without the title that some readers put before it."""
-    first, _, below = text.partition("\n")
-    if title_key(first) == title_key(title):
-        return below
-    rest = text.removeprefix(title).lstrip(" .:-")
-    goes_on = rest[:1].islower()  # the text's first sentence, and not its title
-    return text if goes_on else rest
-
-
-def _full_text(text: str, told: Mapping[str, object], document: LoadedText) -> Record | Skipped:
-    """The paper by its title and abstract, or by its beginning where it marks no abstract."""
-    for part in (text[:_HEAD], text[:LONGEST]):
-        paper = next(read_markdown(part, document.name))
-        if isinstance(paper, Record):
-            return _paper({**fields_of(paper), **_but_abstract(told)}, document)
-    beginning = text[:LONGEST]
-    return _paper({**told, "abstract": beginning.rpartition(". ")[0] or beginning}, document)
-
-
-def _as_file(
-    text: str, told: Mapping[str, object], document: LoadedText
-) -> Sequence[Record | Skipped]:
-    """The papers in a text, read as a file with this content would be."""
-    content = BytesIO(text.encode(errors="replace"))
-    try:
-        found = list(read_stream(content, "document.txt", {}, lambda _: None))
-    except CorpusError:
-        found = []
-    papers = [replace(entry, source=document.name) for entry in found]
-    if len(papers) == 1 and isinstance(papers[0], Record):
-        return [_paper({**_but_abstract(told), **fields_of(papers[0])}, document)]
-    if any(isinstance(entry, Record) or entry.where != "whole file" for entry in papers):
-        return papers
-    if document.is_full_text:
-        return [_full_text(text, told, document)]
-    return [_paper({**told, "abstract": text}, document)]
-
-
-_NO_FILE = "documents"  # the source of papers that come from no file
-_NAMED = 5  # documents that a line about them names
-_COLUMNS = "{'title': 'headline'}"
+        return file, *(_as_text(self.metadata.get(key)) for key in _TITLE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +93,8 @@ class ImportedDocuments:
     full_texts: int
 
     @property
-    def trouble_lines(self) -> list[str]:
-        """What was shortened or left out, a line each."""
+    def notices(self) -> list[str]:
+        """What was shortened or left out, one line each."""
         lines = []
         if self.full_texts:
             are = "is a full text" if self.full_texts == 1 else "are full texts"
@@ -264,25 +103,26 @@ class ImportedDocuments:
         for reason in dict.fromkeys(entry.reason for entry in self.skipped):
             names = [entry.source for entry in self.skipped if entry.reason == reason]
             distinct = list(dict.fromkeys(names))
-            more = ", …" if len(distinct) > _NAMED else ""
-            lines.append(f"{len(names):,} skipped, {reason}: {', '.join(distinct[:_NAMED])}{more}")
+            shown = ", ".join(distinct[:_MOST_NAMES])
+            more = ", …" if len(distinct) > _MOST_NAMES else ""
+            lines.append(f"{len(names):,} skipped, {reason}: {shown}{more}")
         return lines
 
 
 def import_documents(
     documents: Iterable[LoadedText], columns: Mapping[str, str] | None = None
 ) -> ImportedDocuments:
-    """The papers in the documents.
+    """Return the papers in the documents; parts of one paper's file are read as one.
 
     `columns` gives by field (`title`, `abstract`, `year` ...) the user's own name for it in the
-    documents' metadata. Raises UsageError for a field that there is not.
+    documents' metadata. Raises UsageError for a field that does not exist.
     """
-    own = _checked({} if columns is None else columns)
+    own_names = _checked_columns({} if columns is None else columns)
     papers: list[Record] = []
     skipped: list[Skipped] = []
     full_texts = 0
-    for document in put_together(documents):
-        found = papers_in(document, own)
+    for document in _join_parts(documents):
+        found = _papers_in(document, own_names)
         source = document.file_name or _NO_FILE
         papers += (replace(entry, source=source) for entry in found if isinstance(entry, Record))
         skipped += (entry for entry in found if isinstance(entry, Skipped))
@@ -290,31 +130,9 @@ def import_documents(
     return ImportedDocuments(tuple(papers), tuple(skipped), full_texts)
 
 
-def _checked(columns: object) -> dict[str, str]:
-    """The user's own names by field; raises UsageError for what are none."""
-    if not isinstance(columns, Mapping):
-        raise UsageError(f"columns is {_brief(columns)}; give a dict, such as {_COLUMNS}.")
-    own: dict[str, str] = {}
-    for key, name in columns.items():
-        if not isinstance(key, str) or not isinstance(name, str):
-            given = f"{_brief(key)}: {_brief(name)}"
-            raise UsageError(f"columns has {{{given}}}; both must be text, such as {_COLUMNS}.")
-        own[key] = name
-    if unknown := sorted(own.keys() - COLUMN_NAMES.keys()):
-        raise UsageError(
-            f"There is no field {unknown[0]}: the fields are {', '.join(COLUMN_NAMES)}."
-        )
-    return own
-
-
-def _brief(thing: object) -> str:
-    """A text or None as it is, anything else by its type: it may be long, or fail to tell."""
-    return repr(thing) if thing is None or isinstance(thing, str) else type(thing).__name__
-
-
 def fields_of(paper: Record) -> dict[str, object]:
-    """What is known of a paper, as JSON readers know it."""
-    told = {
+    """Return what is known of a paper, under the names that the JSON reader knows."""
+    known = {
         "title": paper.title,
         "abstract": paper.abstract,
         "authors": paper.authors,
@@ -325,4 +143,189 @@ def fields_of(paper: Record) -> dict[str, object]:
         "url": paper.url,
         "keywords": paper.keywords,
     }
-    return {key: value for key, value in told.items() if value}
+    return {key: value for key, value in known.items() if value}
+
+
+def _checked_columns(columns: object) -> dict[str, str]:
+    """Return the user's own names by field; raise UsageError for anything else."""
+    if not isinstance(columns, Mapping):
+        raise UsageError(f"columns is {_brief(columns)}; give a dict, such as {_COLUMNS_EXAMPLE}.")
+    own_names: dict[str, str] = {}
+    for key, name in columns.items():
+        if not isinstance(key, str) or not isinstance(name, str):
+            given = f"{_brief(key)}: {_brief(name)}"
+            raise UsageError(
+                f"columns has {{{given}}}; both must be text, such as {_COLUMNS_EXAMPLE}."
+            )
+        own_names[key] = name
+    if unknown := sorted(own_names.keys() - COLUMN_NAMES.keys()):
+        raise UsageError(
+            f"There is no field {unknown[0]}: the fields are {', '.join(COLUMN_NAMES)}."
+        )
+    return own_names
+
+
+def _brief(value: object) -> str:
+    """Return a text or None as it is, anything else by its type: its repr may be long, or fail."""
+    return repr(value) if value is None or isinstance(value, str) else type(value).__name__
+
+
+def _as_text(value: object) -> str:
+    """Return a text or a path as text, and nothing for an object of any other type."""
+    return str(value) if isinstance(value, str | PurePath) else ""
+
+
+def _join_parts(documents: Iterable[LoadedText]) -> Iterator[LoadedText]:
+    """Yield the documents in order; those that are parts of one paper's file as one document."""
+    files: dict[object, list[LoadedText]] = {}
+    for place, document in enumerate(documents):
+        files.setdefault(document.paper_file or place, []).append(document)
+    for parts in files.values():
+        if len(parts) == 1 and not parts[0].is_page:
+            yield parts[0]
+        else:
+            text = _HYPHENATION.sub("", "\n".join(part.text for part in parts))
+            yield replace(parts[0], text=text, pages=len(parts))
+
+
+def _papers_in(document: LoadedText, own_names: Mapping[str, str]) -> Sequence[Record | Skipped]:
+    """Return the papers in a document, or why it holds none."""
+    try:
+        known = _known_fields(document.metadata, own_names)
+    except Exception:  # noqa: BLE001 - metadata may hold objects of any program
+        return [Skipped(document.name, "metadata that cannot be read", "document")]
+    text = document.text.strip()
+    if text.startswith(_BINARY_STARTS) or "\0" in text[:1000]:
+        return [Skipped(document.name, "no text but the file's bytes", "document")]
+    if summary := _ARXIV_SUMMARY.fullmatch(text):
+        known, text = {**known, "title": summary["title"]}, summary["text"]
+    if not text or ("abstract" in own_names and known.get("abstract")):
+        return [_paper(known, document)]
+    title = _title(known)
+    if not title and not document.pages:
+        return _papers_of_file(text, known, document)
+    if document.is_full_text:
+        return [_paper_of_full_text(text, known, document)]
+    return [_paper({**known, "abstract": _without_title(title, text)}, document)]
+
+
+def _known_fields(
+    metadata: Mapping[str, object], own_names: Mapping[str, str]
+) -> dict[str, object]:
+    """Return what the metadata say of the paper, under names that the JSON reader knows.
+
+    Raises whatever an object in them raises when it is read.
+    """
+    known: dict[str, object] = {}
+    for key, value in metadata.items():
+        name = bare_name(str(key))
+        name = _MORE_NAMES.get(name, name)
+        if name == "source":  # readers put a page's number, a file or an address here, not a venue
+            is_link = isinstance(value, str) and value.startswith(("http://", "https://"))
+            name = "url" if is_link else ""
+        if name in _KNOWN_NAMES and (plain := _plain_value(value)) is not None:
+            known.setdefault(name, plain)
+    given = {bare_name(str(key)): value for key, value in metadata.items()}
+    own = {
+        COLUMN_NAMES[field][0]: _plain_value(given.get(bare_name(name)))
+        for field, name in own_names.items()
+    }
+    return known | {name: value for name, value in own.items() if value is not None}
+
+
+def _plain_value(value: object) -> object:
+    """Return the value in strings, finite numbers, lists and dicts; None for a missing number.
+
+    Raises an Exception of any kind where it cannot be read: it contains itself, it nests too deep,
+    or an object in it has no text.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    content = json.dumps(value, default=_json_value, skipkeys=True)
+    plain: object = json.loads(content, parse_constant=lambda _: None)
+    if _depth(plain) > _DEEPEST:
+        raise ValueError("nested too deep")
+    return plain
+
+
+def _json_value(value: object) -> object:
+    """Return something that JSON knows for what it does not know."""
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    text = str(value)
+    return None if text.lower().lstrip("+-") in _NOT_NUMBERS else text
+
+
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def _title(known: Mapping[str, object]) -> str:
+    titles = (known[name] for name in COLUMN_NAMES["title"] if known.get(name))
+    return fields.value_or_empty(str(next(titles, "")), "title")
+
+
+def _without_title(title: str, text: str) -> str:
+    """Return the text without the title that some readers put before it."""
+    first, _, below = text.partition("\n")
+    if title_key(first) == title_key(title):
+        return below
+    rest = text.removeprefix(title).lstrip(" .:-")
+    is_sentence = rest[:1].islower()  # the text's first sentence begins like the title
+    return text if is_sentence else rest
+
+
+def _without_abstract(known: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in known.items() if name not in COLUMN_NAMES["abstract"]}
+
+
+def _paper(known: Mapping[str, object], document: LoadedText) -> Record | Skipped:
+    """Return the paper that these fields make, read as an object of a JSON file is."""
+    if not _title(known):
+        known = {**known, "title": _made_up_title(document)}
+    paper = next(read_json([json.dumps(known)], document.name, {}))
+    if isinstance(paper, Record):
+        return paper
+    return replace(paper, reason="no text" if paper.reason == "no abstract" else paper.reason)
+
+
+def _made_up_title(document: LoadedText) -> str:
+    """Return the name of the document's file, or else its first words."""
+    if document.file_name:
+        return PurePath(document.file_name).stem
+    words = fields.plain(document.text) or "Untitled document"
+    short = len(words) <= _LONGEST_TITLE
+    return words if short else f"{words[:_LONGEST_TITLE].rpartition(' ')[0]} …"
+
+
+def _paper_of_full_text(
+    text: str, known: Mapping[str, object], document: LoadedText
+) -> Record | Skipped:
+    """Return the paper by its title and abstract, or by its beginning if no abstract is marked."""
+    for part in (text[:_SEARCHED], text[:_LONGEST_ABSTRACT]):
+        paper = next(read_markdown(part, document.name))
+        if isinstance(paper, Record):
+            return _paper({**fields_of(paper), **_without_abstract(known)}, document)
+    beginning = text[:_LONGEST_ABSTRACT]
+    return _paper({**known, "abstract": beginning.rpartition(". ")[0] or beginning}, document)
+
+
+def _papers_of_file(
+    text: str, known: Mapping[str, object], document: LoadedText
+) -> Sequence[Record | Skipped]:
+    """Return the papers in a text, read as a corpus file with this content would be."""
+    content = BytesIO(text.encode(errors="replace"))
+    try:
+        found = list(read_stream(content, "document.txt", {}, lambda _: None))
+    except CorpusError:
+        found = []
+    entries = [replace(entry, source=document.name) for entry in found]
+    if len(entries) == 1 and isinstance(entries[0], Record):
+        return [_paper({**_without_abstract(known), **fields_of(entries[0])}, document)]
+    if any(isinstance(entry, Record) or entry.where != "whole file" for entry in entries):
+        return entries
+    if document.is_full_text:
+        return [_paper_of_full_text(text, known, document)]
+    return [_paper({**known, "abstract": text}, document)]

@@ -1,8 +1,8 @@
-"""A LlamaIndex query engine that answers from a corpus of papers, completely and checked."""
+"""A LlamaIndex query engine that gives the checked answers of `qa.ask`, whole or streamed."""
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextvars import copy_context
 from dataclasses import asdict
 from functools import partial
@@ -27,20 +27,21 @@ from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
 from qa.answering.safe_text import clean
 from qa.answering.wording import coverage_line, qualifier
-from qa.answering.writer import NumberedPaper
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.library import NO_LIMITS, Library, open_corpus
 from qa.llama_index.nodes import paper_nodes
-from qa.llama_index.retriever import question_of
+
+Item = Piece | Answer | BaseException  # of a stream; an answer or an error is its last one
 
 
 class PaperQueryEngine(BaseQueryEngine):
     """Answers questions as `qa.ask` does: `engine.query("which papers ...?")`.
 
-    The response's text is the answer with its [n]; with `references` what they mean, what the
-    checks found and how much was read follow it. `source_nodes[n - 1]` is paper [n], and `metadata`
-    the whole `Answer` as a dict. With `streaming` the text comes while it is written, and the
-    metadata are complete at its end. LlamaIndex's own `Settings.llm` is not used. Raises QAError.
+    The response's text is the answer with its citations [n]. With `references` it is followed by
+    the papers cited, the warnings of the checks and how much was read. `source_nodes[n - 1]` is
+    paper [n], and `metadata` the whole `Answer` as a dict. With `streaming` the text comes while it
+    is written, and the metadata are complete at its end. LlamaIndex's own `Settings.llm` is not
+    used. Raises QAError.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -54,11 +55,11 @@ class PaperQueryEngine(BaseQueryEngine):
         cached: bool = True,
         callback_manager: CallbackManager | None = None,
     ) -> None:
-        """Answer from an open library, which has to stay open as long as this is used."""
+        """Answer from an open library, which has to stay open as long as the engine is used."""
         super().__init__(callback_manager=callback_manager)
         self.library = library
         self._streaming = streaming
-        self._responses = Responses(library, references=references)
+        self._builder = ResponseBuilder(library, references=references)
         settings: dict[str, Any] = {"limits": limits, "filters": filters, "cached": cached}
         self._ask: Callable[..., Any] = partial(library.ask, **settings)
         self._aask: Callable[..., Any] = partial(library.aask, **settings)
@@ -71,9 +72,9 @@ class PaperQueryEngine(BaseQueryEngine):
         model: str | None = None,
         **settings: Any,  # noqa: ANN401 - those of the query engine
     ) -> Self:
-        """A query engine from a folder or file, whose store is built first if there is none.
+        """Return a query engine for a folder or file, whose store is built first if there is none.
 
-        `model` as for `qa.open_corpus`. Close it by `engine.library.close()`.
+        `model` is as for `qa.open_corpus`. Close it by `engine.library.close()`.
         """
         return cls(open_corpus(corpus, model=model), **settings)
 
@@ -81,52 +82,53 @@ class PaperQueryEngine(BaseQueryEngine):
         return {}
 
     def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question = question_of(query_bundle)
+        question = query_bundle.query_str
         payload = {EventPayload.QUERY_STR.value: question}
         with self.callback_manager.event(CBEventType.QUERY, payload=payload) as event:
             response: RESPONSE_TYPE
             if self._streaming:
-                response = streamed(partial(self._ask, question), self._responses)
+                response = stream_response(partial(self._ask, question), self._builder)
             else:
-                response = self._responses.whole(self._ask(question))
+                response = self._builder.response(self._ask(question))
             event.on_end(payload={EventPayload.RESPONSE.value: response})
         return response
 
     async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        question = question_of(query_bundle)
+        question = query_bundle.query_str
         payload = {EventPayload.QUERY_STR.value: question}
         with self.callback_manager.event(CBEventType.QUERY, payload=payload) as event:
             response: RESPONSE_TYPE
             if self._streaming:
-                response = await astreamed(partial(self._aask, question), self._responses)
+                response = await astream_response(partial(self._aask, question), self._builder)
             else:
-                response = self._responses.whole(await self._aask(question))
+                response = self._builder.response(await self._aask(question))
             event.on_end(payload={EventPayload.RESPONSE.value: response})
         return response
 
 
-class Responses:
-    """Makes responses of the answers from one library, with or without references below them."""
+class ResponseBuilder:
+    """Makes LlamaIndex's responses of answers, with or without references below the text."""
 
     def __init__(self, library: Library, *, references: bool) -> None:
         self._library = library
         self._references = references
 
-    def whole(self, answer: Answer) -> Response:
-        """The response of an answer that is there."""
+    def response(self, answer: Answer) -> Response:
+        """Return the response of a finished answer."""
         nodes = paper_nodes(answer.papers, self._library.papers_of(answer.papers))
         return Response(self.text(answer), nodes, asdict(answer))
 
     def text(self, answer: Answer) -> str:
-        """The answer, and what belongs below it; without a chat model the papers are the answer."""
-        return (_written(answer) + self.rest(answer)).strip()
+        """Return the whole text; without a chat model it is the papers with their evidence."""
+        return (_written_text(answer) + self.text_below(answer)).strip()
 
-    def rest(self, answer: Answer) -> str:
-        """What follows the written text."""
-        quoted = bool(answer.papers) and not _written(answer)
+    def text_below(self, answer: Answer) -> str:
+        """Return what follows the text that the chat model wrote."""
+        quoted = bool(answer.papers) and not _written_text(answer)
+        nearest = "Nearest, but no answer" if answer.model else "Nearest"  # nobody has read them
         groups = [
-            [_line(paper, quoted=quoted) for paper in answer.papers],
-            [f"{_nearest(answer)}: {paper.title}" for paper in answer.nearest],
+            [_paper_line(paper, quoted=quoted) for paper in answer.papers],
+            [f"{nearest}: {paper.title}" for paper in answer.nearest],
             [f"Warning: {warning.detail}" for warning in answer.warnings],
             [coverage_line(answer)],
         ]
@@ -134,18 +136,13 @@ class Responses:
             groups = groups[:1] if quoted else []
         return "".join("\n\n" + "\n".join(lines) for lines in groups if lines)
 
-    def sources(self, papers: Iterable[NumberedPaper]) -> list[NodeWithScore]:
-        """The source nodes of an answer that is being written."""
-        entries = tuple(papers)
-        return paper_nodes(listed_papers(entries, set()), [entry.paper for entry in entries])
 
-
-def _written(answer: Answer) -> str:
-    """The text that a chat model wrote, or that says that nothing answers."""
+def _written_text(answer: Answer) -> str:
+    """Return the text that a chat model wrote, or that says that nothing answers."""
     return "" if answer.model is None and answer.papers else answer.answer
 
 
-def _line(paper: ListedPaper, *, quoted: bool) -> str:
+def _paper_line(paper: ListedPaper, *, quoted: bool) -> str:
     doubt = qualifier(paper)
     line = f"[{paper.n}] {paper.title}"
     line += f" ({doubt})" if doubt else ""
@@ -153,36 +150,27 @@ def _line(paper: ListedPaper, *, quoted: bool) -> str:
     return f"{line}: {quotes}" if quoted else line
 
 
-def _nearest(answer: Answer) -> str:
-    """What the papers that came closest are called: without a model nobody has read them."""
-    return "Nearest" if answer.model is None else "Nearest, but no answer"
+class _ReaderLeftError(Exception):
+    """Ends the making of an answer whose reader has left."""
 
 
-OnEvent = Callable[[object], None]
-Item = Piece | Answer | BaseException  # an answer or an error is the last one
-
-
-class _NobodyListensError(Exception):
-    """Ends an answer whose reader has left."""
-
-
-def streamed(ask: Callable[..., Answer], responses: Responses) -> StreamingResponse:
-    """The response of `ask(on_event=...)`, begun as soon as something is written.
+def stream_response(ask: Callable[..., Answer], builder: ResponseBuilder) -> StreamingResponse:
+    """Return the response of `ask(on_event=...)` as soon as its first piece is written.
 
     The question is answered in a thread of its own, which ends early when the reader leaves.
     """
     items: SimpleQueue[Item] = SimpleQueue()
-    left = threading.Event()
+    reader_left = threading.Event()
 
-    def hear(event: object) -> None:
-        if left.is_set():
-            raise _NobodyListensError
+    def on_event(event: object) -> None:
+        if reader_left.is_set():
+            raise _ReaderLeftError
         if isinstance(event, Piece):
             items.put(event)
 
     def work() -> None:
         try:
-            items.put(ask(on_event=hear))
+            items.put(ask(on_event=on_event))
         except BaseException as error:  # noqa: BLE001 - raised where the response is read
             items.put(error)
 
@@ -190,9 +178,9 @@ def streamed(ask: Callable[..., Answer], responses: Responses) -> StreamingRespo
     try:
         first = items.get()
     except KeyboardInterrupt:
-        left.set()
+        reader_left.set()
         raise
-    nodes, metadata = _begun(first, responses)
+    nodes, metadata = _begin(first, builder)
 
     def pieces() -> Generator[str, None, None]:
         item = first
@@ -200,26 +188,26 @@ def streamed(ask: Callable[..., Answer], responses: Responses) -> StreamingRespo
             while isinstance(item, Piece):
                 yield clean(item.text)
                 item = items.get()
-            yield _ending(item, responses, metadata, begun=item is not first)
+            yield _end(item, builder, metadata, begun=item is not first)
         finally:
-            left.set()
+            reader_left.set()
 
     return StreamingResponse(pieces(), nodes, metadata)
 
 
-async def astreamed(
-    ask: Callable[..., Awaitable[Answer]], responses: Responses
+async def astream_response(
+    ask: Callable[..., Awaitable[Answer]], builder: ResponseBuilder
 ) -> AsyncStreamingResponse:
-    """As `streamed`, in the running event loop."""
+    """As `stream_response`, in the running event loop."""
     items: asyncio.Queue[Item] = asyncio.Queue()
 
-    def hear(event: object) -> None:
+    def on_event(event: object) -> None:
         if isinstance(event, Piece):
             items.put_nowait(event)
 
     async def work() -> None:
         try:
-            items.put_nowait(await ask(on_event=hear))
+            items.put_nowait(await ask(on_event=on_event))
         except Exception as error:  # noqa: BLE001 - raised where the response is read
             items.put_nowait(error)
 
@@ -229,7 +217,7 @@ async def astreamed(
     except asyncio.CancelledError:
         working.cancel()
         raise
-    nodes, metadata = _begun(first, responses)
+    nodes, metadata = _begin(first, builder)
 
     async def pieces() -> AsyncGenerator[str, None]:
         item = first
@@ -237,27 +225,28 @@ async def astreamed(
             while isinstance(item, Piece):
                 yield clean(item.text)
                 item = await items.get()
-            yield _ending(item, responses, metadata, begun=item is not first)
+            yield _end(item, builder, metadata, begun=item is not first)
         finally:
             working.cancel()
 
     return AsyncStreamingResponse(pieces(), nodes, metadata)
 
 
-def _begun(first: Item, responses: Responses) -> tuple[list[NodeWithScore], dict[str, Any]]:
-    """Source nodes and metadata as they are known when the first piece is there."""
+def _begin(first: Item, builder: ResponseBuilder) -> tuple[list[NodeWithScore], dict[str, Any]]:
+    """Return the source nodes and metadata that are known when the first item is there."""
     if isinstance(first, BaseException):
         raise first
     if isinstance(first, Piece):
-        return responses.sources(first.papers), {}
-    return responses.whole(first).source_nodes, asdict(first)
+        listed = listed_papers(first.papers)
+        return paper_nodes(listed, [entry.paper for entry in first.papers]), {}
+    return builder.response(first).source_nodes, asdict(first)
 
 
-def _ending(
-    item: Answer | BaseException, responses: Responses, metadata: dict[str, Any], *, begun: bool
+def _end(
+    item: Answer | BaseException, builder: ResponseBuilder, metadata: dict[str, Any], *, begun: bool
 ) -> str:
-    """The last piece; the metadata are completed with it."""
+    """Return the last piece of the text, and complete the metadata."""
     if isinstance(item, BaseException):
         raise item
     metadata.update(asdict(item))
-    return responses.rest(item) if begun else responses.text(item)
+    return builder.text_below(item) if begun else builder.text(item)

@@ -1,4 +1,4 @@
-"""A LlamaIndex retriever over a corpus of papers: the best ones, or every one that qualifies."""
+"""A LlamaIndex retriever over a corpus of papers: the best by score, or all that are relevant."""
 
 import asyncio
 from pathlib import Path
@@ -15,21 +15,23 @@ from qa.corpus.filters import EVERYTHING, Filters
 from qa.errors import ConfigError, UsageError
 from qa.library import HOW_TO_WRITE, NO_LIMITS, AskOptions, Library, log, open_corpus, run
 from qa.llama_index.nodes import paper_nodes, sentence_nodes
-from qa.tracing import span
-
-TOP_K = 10  # papers; LlamaIndex's own 2 is for chunks of long texts
+from qa.progress import Work, observed
+from qa.retrieval.query import checked_question
 
 Granularity = Literal["paper", "sentence"]
+
+TOP_K = 10  # papers; LlamaIndex's default of 2 is for chunks of long texts
 
 
 class PaperRetriever(BaseRetriever):
     """Finds papers for a question: `retriever.retrieve("which papers ...?")`.
 
-    It gives the best `similarity_top_k` papers by score. With `read` the chat model reads on until
-    reading turns up nothing more, and every paper that qualifies is given, fully before partly.
-    A node is a paper (its text the abstract), or with granularity "sentence" a sentence that speaks
-    for one. Scores are 0 to 1, of which 1 is the question's best. Raises QAError; where reading
-    ends early, that is logged.
+    It gives the best `similarity_top_k` papers by score, ranked with pseudo relevance feedback
+    (`qa.search` ranks without it). With `read` the chat model reads until reading on turns up
+    nothing more, and every paper that it judges relevant is given, `yes` before `partly`.
+    A node is a paper, its text the abstract; with granularity "sentence" it is a sentence of
+    evidence. Scores are 0 to 1, where 1 is the best paper of the ranking. Raises QAError. A warning
+    is logged where reading ends early.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting of its own
@@ -43,9 +45,9 @@ class PaperRetriever(BaseRetriever):
         filters: Filters = EVERYTHING,
         callback_manager: CallbackManager | None = None,
     ) -> None:
-        """Retrieve from an open library, which has to stay open as long as this is used.
+        """Retrieve from an open library, which has to stay open as long as the retriever is used.
 
-        `limits` say how far the chat model may read. Raises ConfigError for `read` without one.
+        `limits` say how far the chat model may read. Raises ConfigError for `read` without a model.
         """
         if similarity_top_k < 1:
             raise UsageError(f"similarity_top_k is {similarity_top_k}; it must be 1 or more.")
@@ -69,9 +71,9 @@ class PaperRetriever(BaseRetriever):
         model: str | None = None,
         **settings: Any,  # noqa: ANN401 - those of the retriever
     ) -> Self:
-        """A retriever from a folder or file, whose store is built first if there is none.
+        """Return a retriever for a folder or file, whose store is built first if there is none.
 
-        `model` as for `qa.open_corpus`. Close it by `retriever.library.close()`.
+        `model` is as for `qa.open_corpus`. Close it by `retriever.library.close()`.
         """
         library = open_corpus(corpus, model=model)
         try:
@@ -82,41 +84,32 @@ class PaperRetriever(BaseRetriever):
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         if self.read:
-            return self._nodes(run(self._qualifying(question_of(query_bundle))))
-        return self._nodes(self._best(question_of(query_bundle)))
+            return self._nodes(run(self._relevant(query_bundle.query_str)))
+        return self._nodes(self._best(query_bundle.query_str))
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        question = question_of(query_bundle)
         if self.read:
-            papers = await self._qualifying(question)
+            papers = await self._relevant(query_bundle.query_str)
         else:
-            papers = await asyncio.to_thread(self._best, question)
+            papers = await asyncio.to_thread(self._best, query_bundle.query_str)
         return await asyncio.to_thread(self._nodes, papers)
 
     def _best(self, question: str) -> tuple[ListedPaper, ...]:
-        """The best papers by score, the best few taken for true to find more like them."""
-        with span("search"):
+        """Return the best papers by score, ranked with pseudo relevance feedback."""
+        with observed(Work("search")):
             retriever = self.library.retriever(self.filters)
-            search = retriever.rank_unjudged(question)
+            search = retriever.rank_unjudged(checked_question(question))
             ids = search.ranking.ids[: self.similarity_top_k]
             return listed_papers(papers_by_score(search, retriever, ids, sentences=1))
 
-    async def _qualifying(self, question: str) -> tuple[ListedPaper, ...]:
-        """The papers that qualify by the chat model's verdicts; no answer is written."""
+    async def _relevant(self, question: str) -> tuple[ListedPaper, ...]:
+        """Return the papers that the chat model judges relevant; no answer is written."""
         options = AskOptions(self.limits, self.filters, write=False)
         finished = await self.library.answer(question, options)
         for warning in finished.answer.warnings:
             log.warning(warning.detail)
         return finished.answer.papers
 
-    def _nodes(self, entries: tuple[ListedPaper, ...]) -> list[NodeWithScore]:
+    def _nodes(self, listed: tuple[ListedPaper, ...]) -> list[NodeWithScore]:
         make = paper_nodes if self.granularity == "paper" else sentence_nodes
-        return make(entries, self.library.papers_of(entries))
-
-
-def question_of(query: QueryBundle) -> str:
-    """The question; raises UsageError where there is none."""
-    question = query.query_str.strip()
-    if not question:
-        raise UsageError("The question is empty.")
-    return question
+        return make(listed, self.library.papers_of(listed))

@@ -1,9 +1,25 @@
-"""The ways in which a chat server fails, and the error that each becomes."""
+"""How a chat server fails, whether another attempt may help, and the ChatError it ends in.
+
+    what came                                      retried   error
+    ─────────────────────────────────────────────  ───────   ───────────────────────────
+    connection refused, unknown name, TLS          no        ChatUnreachable
+    connection or reply cut off                    yes       ChatUnreachable
+    401, 403                                       no        ChatAuthError
+    404, unknown model                             no        ChatModelNotFound
+    404 of an address without a chat API           no        ChatUnreachable
+    429, 503, 529                                  yes       ChatRateLimited
+    402, or any status with a used-up quota        no        ChatRateLimited
+    413, or any status with a prompt too long      no        ChatContextTooLong
+    408, 409, 425, 500, 502, 504, 520, 522, 524    yes       ChatError
+    any other status                               no        ChatError
+
+The table is `Failure.is_retryable` and `ChatErrors.failed`; the retries are in `qa/llm/client.py`.
+"""
 
 import json
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,49 +37,44 @@ from qa.errors import (
     ChatTimeout,
     ChatUnreachable,
 )
-from qa.llm.connection import TIMEOUT_VARIABLE, Endpoint, Timeouts
+from qa.llm.endpoint import Endpoint
 from qa.llm.replies import Part
 
-PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+BUSY = frozenset({429, 503, 529})  # HTTP statuses of a server with too much to do
+RETRYABLE = BUSY | {408, 409, 425, 500, 502, 504, 520, 522, 524}
+# How servers word what has no status or code of its own.
 TOO_LONG = re.compile(
     r"context.{0,20}(length|size|window|limit)|maximum (prompt|input|context) length"
     r"|prompt is too long|input is too long|too many (input )?tokens|reduce the length"
     r"|request too large",
     re.IGNORECASE,
 )
-NO_MODEL = re.compile(
+UNKNOWN_MODEL = re.compile(
     r"model\b.{0,80}\b(not found|does not exist|not exist|unknown|no longer|not a valid)"
     r"|not a valid model|no such model|unknown model|invalid model",
     re.IGNORECASE,
 )
-
-
-class FailedAttempt(Exception):
-    """One try failed; with `adapted`, the next one will ask differently."""
-
-    def __init__(self, fault: "Failure", *, adapted: bool = False) -> None:
-        super().__init__(fault.words)
-        self.fault = fault
-        self.adapted = adapted
+MODELS_NAMED = 5  # models of the server that an error about an unknown one lists
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failed try, in words that no library owns."""
+    """What went wrong with one attempt, the same for all versions of the openai package."""
 
     kind: Literal["answer", "no connection", "broken connection"]
     status: int = 0  # HTTP status of an answer; 0 for an error that came as a normal reply
-    code: str = ""  # the server's own names for it: insufficient_quota
+    code: str = ""  # the server's own names for it, such as insufficient_quota
     parameter: str = ""  # the parameter that the server complains about
-    words: str = ""  # the server's own words, not to be trusted
-    retry_after: float | None = None  # seconds
+    message: str = ""  # the server's own words: untrusted, print them by Endpoint.quote
+    retry_after: float | None = None  # seconds that the server asks to wait
+    timed_out: bool = False  # no connection was made in time
 
     @property
-    def passing(self) -> bool:
-        """Whether another try may help."""
+    def is_retryable(self) -> bool:
+        """Whether another attempt may help."""
         if self.kind != "answer":
             return self.kind == "broken connection"
-        return self.status in PASSING and not (self.is_quota or self.is_too_long)
+        return self.status in RETRYABLE and not (self.is_quota or self.is_too_long)
 
     @property
     def is_quota(self) -> bool:
@@ -77,32 +88,42 @@ class Failure:
             return False
         if self.status == 413 or "context_length" in self.code or "context_size" in self.code:
             return True
-        return bool(TOO_LONG.search(self.words))
+        return bool(TOO_LONG.search(self.message))
 
     @property
     def is_unknown_model(self) -> bool:
         """Whether the server says that it does not have the model."""
         if self.status not in {0, 400, 404}:
             return False
-        return "model_not_found" in self.code or bool(NO_MODEL.search(self.words))
+        return "model_not_found" in self.code or bool(UNKNOWN_MODEL.search(self.message))
+
+
+class FailedAttempt(Exception):
+    """One attempt failed; with `adapted`, the next one sends other parameters."""
+
+    def __init__(self, failure: Failure, *, adapted: bool = False) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.adapted = adapted
 
 
 def failure_of(exc: Exception) -> Failure:
-    """Return the fault behind an exception of the openai package; others are raised again."""
+    """Return the failure behind an exception of the openai package; raise any other one again."""
     import openai
 
     if isinstance(exc, openai.APIStatusError):
-        return _answer(exc.status_code, exc.body, _wait(exc.response.headers))
-    if isinstance(exc, openai.APIConnectionError):
-        return _connection(exc)
+        return _answer(exc.status_code, exc.body, _retry_after(exc.response.headers))
+    if isinstance(exc, openai.APITimeoutError):
+        return Failure("no connection", message="no connection in time", timed_out=True)
     # Reading a body fails with the HTTP library's own errors: httpx under openai 2, httpx2 under 3.
-    if type(exc).__module__.partition(".")[0] in {"httpx", "httpx2", "httpcore", "httpcore2"}:
+    library = type(exc).__module__.partition(".")[0]
+    if isinstance(exc, openai.APIConnectionError) or library in {"httpx", "httpx2"}:
         return _connection(exc)
     raise exc
 
 
 def failure_in(payload: Mapping[str, object]) -> Failure | None:
-    """Return the fault that a 200 reply or a piece of a stream tells of, if any."""
+    """Return the failure that a 200 reply, or one event of a stream, reports; None if none."""
     error = payload.get("error")
     if not error or payload.get("choices"):
         return None
@@ -110,71 +131,218 @@ def failure_in(payload: Mapping[str, object]) -> Failure | None:
     return _answer(code if isinstance(code, int) else 0, error, None)
 
 
-def error_for(fault: Failure, endpoint: Endpoint, model: str, *, tries: int = 1) -> ChatError:
-    """Return the error to raise for `fault`: what happened, then what to do."""
-    if fault.kind != "answer":
-        return _unreachable(fault, endpoint, tries)
-    if fault.is_too_long:
-        return ChatContextTooLong(
-            f"the prompt is too long for {model} on {endpoint.host}{_said(fault, endpoint)}: use a"
-            " model with a longer context (QA_MODEL), or start the server with one"
+def cut_off(message: str) -> FailedAttempt:
+    """Return the failed attempt for a reply that did not come to its end."""
+    return FailedAttempt(Failure("broken connection", message=message))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatErrors:
+    """The errors to raise about one model on one server: what happened, then what to do."""
+
+    model: str
+    endpoint: Endpoint
+
+    def failed(
+        self, failure: Failure, *, attempts: int = 1, models: Sequence[str] = ()
+    ) -> ChatError:
+        """Return the error for the last of `attempts`; `models` are those that the server has."""
+        if failure.kind != "answer":
+            return self._unreachable(failure, attempts)
+        if failure.is_too_long:
+            return ChatContextTooLong(
+                f"The prompt is too long for {self.model} on {self._host}{self._saying(failure)}:"
+                " use a model with a longer context (QA_MODEL), or start the server with one."
+            )
+        if failure.is_quota or failure.status in BUSY:
+            return self._rate_limited(failure, attempts)
+        if failure.status in {401, 403}:
+            return self._no_access(failure)
+        if failure.is_unknown_model or failure.status == 404:
+            return self._not_found(failure, models)
+        return self._other(failure, attempts)
+
+    def no_answer(self, part: Part) -> ChatError:
+        """Return the error for a reply that ended without text."""
+        if part.called_tool:
+            why = "called a tool, and was given none"
+        elif part.finish == "length":
+            why = "used up its output limit before the answer began"
+        else:
+            why = "sent an empty reply"
+        return ChatBadReply(
+            f"The model {self.model} on {self._host} {why}: ask again, or set another QA_MODEL."
         )
-    if fault.is_quota or fault.status in {429, 503, 529}:
-        return ChatRateLimited(_overload(fault, endpoint, model, tries))
-    if fault.status in {401, 403}:
-        return ChatAuthError(_no_access(fault, endpoint, model))
-    if fault.is_unknown_model or fault.status == 404:
-        return ChatModelNotFound(f"{endpoint.host} has no model {model!r}{_http(fault)}")
-    return ChatError(_other(fault, endpoint, model, tries))
+
+    def refused(self, part: Part) -> ChatError:
+        """Return the error for a model, or a content filter, that would not answer."""
+        why = self.endpoint.quote(part.refusal) or "a content filter stopped the reply"
+        return ChatRefused(
+            f"The model {self.model} declined to answer ({why}): ask differently, or set another"
+            " QA_MODEL."
+        )
+
+    def output_limit(self) -> ChatError:
+        """Return the error for a reply that reached the output limit."""
+        return ChatBadReply(
+            f"The model {self.model} reached its output limit. Ask for less, or set a QA_MODEL with"
+            " longer replies."
+        )
+
+    def broken_off(self, failure: Failure) -> ChatError:
+        """Return the error for a stream that ended in the middle."""
+        why = self.endpoint.quote(failure.message) or "no reason given"
+        return ChatBadReply(
+            f"The reply of {self.model} on {self._host} broke off in the middle ({why}): ask again."
+        )
+
+    def not_a_reply(self) -> ChatError:
+        """Return the error for something that is not of this protocol."""
+        return ChatBadReply(
+            f"The server {self._host} sent something that is no chat reply (a web page?):"
+            " check OPENAI_BASE_URL, and any proxy on the way."
+        )
+
+    def too_slow(self, seconds: float) -> ChatError:
+        """Return the error for a reply that did not come within `seconds`."""
+        return ChatTimeout(
+            f"There was no reply from {self.model} on {self._host} within {seconds:g} s:"
+            " set QA_TIMEOUT to more seconds, or use a faster model."
+        )
+
+    def stalled(self, idle: float, total: float) -> ChatError:
+        """Return the error for a stream silent for `idle` seconds, or without end for `total`."""
+        return ChatTimeout(
+            f"The reply of {self.model} on {self._host} stopped in the middle (nothing for"
+            f" {idle:g} s, or no end for {total:g} s): set QA_TIMEOUT to more seconds, or ask"
+            " again."
+        )
+
+    @property
+    def _host(self) -> str:
+        return self.endpoint.host
+
+    def _saying(self, failure: Failure) -> str:
+        said = self.endpoint.quote(failure.message)
+        return f", saying “{said}”" if said else ""
+
+    def _unreachable(self, failure: Failure, attempts: int) -> ChatError:
+        if failure.kind == "broken connection":
+            return ChatUnreachable(
+                f"The connection to {self._host} failed{_count(attempts, ' {} times')}"
+                f" ({failure.message}): ask again, or see the server's log."
+            )
+        advice = (
+            "check the network."
+            if self.endpoint.is_openai
+            else "is it running? See OPENAI_BASE_URL."
+        )
+        return ChatUnreachable(
+            f"There is no answer from {self._host} ({failure.message}): {advice}"
+        )
+
+    def _rate_limited(self, failure: Failure, attempts: int) -> ChatError:
+        if failure.is_quota:
+            return ChatRateLimited(
+                f"The server {self._host} says that the quota is used up{_http(failure)}: check the"
+                " account's plan and billing, or set another OPENAI_API_KEY."
+            )
+        wait = f" and asks to wait {failure.retry_after:.0f} s" if failure.retry_after else ""
+        return ChatRateLimited(
+            f"The server {self._host} is too busy for {self.model}: it refused"
+            f"{_count(attempts, ' {} times')}{_http(failure)}{wait}. Ask again later, or set"
+            " another QA_MODEL."
+        )
+
+    def _no_access(self, failure: Failure) -> ChatError:
+        server = f"The server {self._host}"
+        if failure.status == 403:
+            return ChatAuthError(
+                f"{server} refuses access to {self.model} (403){self._saying(failure)}: check what"
+                " the key in OPENAI_API_KEY may use, or set QA_MODEL."
+            )
+        # What servers say about a wrong key repeats parts of it.
+        if self.endpoint.key is None:
+            return ChatAuthError(f"{server} wants a key (401): set OPENAI_API_KEY.")
+        return ChatAuthError(f"{server} does not accept the key (401): check OPENAI_API_KEY.")
+
+    def _not_found(self, failure: Failure, models: Sequence[str]) -> ChatError:
+        server = f"The server {self._host}"
+        if not (models or failure.is_unknown_model):
+            return ChatUnreachable(
+                f"{server} has no chat API at this address (404): {self.endpoint.path_advice}."
+            )
+        problem = f"{server} has no model {self.model!r}{_http(failure)}"
+        if not models:
+            return ChatModelNotFound(f"{problem}: set QA_MODEL to a model that it has.")
+        names = ", ".join(self.endpoint.quote(name, longest=60) for name in models[:MODELS_NAMED])
+        more = len(models) - MODELS_NAMED
+        names += f" and {more} more" if more > 0 else ""
+        return ChatModelNotFound(f"{problem}; it has {names}: set QA_MODEL to one of them.")
+
+    def _other(self, failure: Failure, attempts: int) -> ChatError:
+        problem = f"{_http(failure)}{_count(attempts, ' after {} attempts')}{self._saying(failure)}"
+        if failure.status >= 500:
+            return ChatError(
+                f"The server {self._host} failed on {self.model}{problem}: ask again later."
+            )
+        return ChatError(
+            f"The server {self._host} refused the request to {self.model}{problem}: check QA_MODEL."
+        )
+
+
+def _http(failure: Failure) -> str:
+    return f" ({failure.status})" if failure.status else ""
+
+
+def _count(attempts: int, text: str) -> str:
+    return text.format(attempts) if attempts > 1 else ""
 
 
 def _answer(status: int, body: object, retry_after: float | None) -> Failure:
     if not isinstance(body, Mapping):
         page = str(body or "").lstrip()
-        said = "" if page.startswith("<") else page  # a web page says nothing in one line
-        return Failure("answer", status, words=said, retry_after=retry_after)
-    named = [body.get("code"), body.get("type")]
+        message = "" if page.startswith("<") else page  # no line of a web page says what is wrong
+        return Failure("answer", status, message=message, retry_after=retry_after)
+    codes = [body.get("code"), body.get("type")]
     words = body.get("message") or body.get("detail") or body.get("error")
     return Failure(
         "answer",
         status,
-        code=" ".join(name for name in named if isinstance(name, str)),
+        code=" ".join(code for code in codes if isinstance(code, str)),
         parameter=str(body.get("param") or ""),
-        words=words if isinstance(words, str) else json.dumps(words or dict(body), default=str),
+        message=words if isinstance(words, str) else json.dumps(words or dict(body), default=str),
         retry_after=retry_after,
     )
 
 
-def _wait(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks for, as a number or as a date."""
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `Retry-After` asks for, as a number or as a date (RFC 9110, 10.2.3).
+
+    The openai package parses it too, but only for its own retries.
+    """
     value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
     try:
         return max(0.0, float(value))
     except ValueError:
         pass
     try:
-        then = parsedate_to_datetime(value)
+        date = parsedate_to_datetime(value)
     except ValueError:
         return None
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def _connection(exc: Exception) -> Failure:
-    import openai
-
-    if isinstance(exc, openai.APITimeoutError):
-        return Failure("no connection", words="no connection in time")
     for cause in _causes(exc):
         if isinstance(cause, ConnectionRefusedError):
-            return Failure("no connection", words="connection refused")
+            return Failure("no connection", message="connection refused")
         if isinstance(cause, gaierror):
-            return Failure("no connection", words="name not known")
+            return Failure("no connection", message="name not known")
         if isinstance(cause, ssl.SSLError):
-            return Failure("no connection", words=f"TLS failed: {cause.reason or cause}")
-    return Failure("broken connection", words="connection broken off")
+            return Failure("no connection", message=f"TLS failed: {cause.reason or cause}")
+    return Failure("broken connection", message="connection broken off")
 
 
 def _causes(exc: BaseException | None) -> Iterator[BaseException]:
@@ -186,122 +354,3 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
             for part in exc.exceptions:
                 yield from _causes(part)
         exc = exc.__cause__ or exc.__context__
-
-
-def _unreachable(fault: Failure, endpoint: Endpoint, tries: int) -> ChatError:
-    if fault.kind == "broken connection":
-        times = f" {tries} times" if tries > 1 else ""
-        return ChatUnreachable(
-            f"the connection to {endpoint.host} failed{times} ({fault.words}): ask again, or see"
-            " the server's log"
-        )
-    advice = "check the network" if endpoint.is_openai else "is it running? See OPENAI_BASE_URL"
-    return ChatUnreachable(f"no answer from {endpoint.host} ({fault.words}): {advice}")
-
-
-def _overload(fault: Failure, endpoint: Endpoint, model: str, tries: int) -> str:
-    if fault.is_quota:
-        return (
-            f"{endpoint.host} says the quota is used up{_http(fault)}: check the account's plan and"
-            " billing, or set another OPENAI_API_KEY"
-        )
-    wait = f", and asks to wait {fault.retry_after:.0f} s" if fault.retry_after else ""
-    times = f" {tries} times" if tries > 1 else ""
-    return (
-        f"{endpoint.host} is too busy for {model}: refused{times}{_http(fault)}{wait}:"
-        " ask again later, or set another QA_MODEL"
-    )
-
-
-def _no_access(fault: Failure, endpoint: Endpoint, model: str) -> str:
-    if fault.status == 403:
-        return (
-            f"{endpoint.host} refuses access to {model} (403){_said(fault, endpoint)}: check what"
-            " the key in OPENAI_API_KEY may use, or set QA_MODEL"
-        )
-    # What servers say about a wrong key repeats parts of it.
-    if endpoint.key is None:
-        return f"{endpoint.host} wants a key (401): set OPENAI_API_KEY"
-    return f"{endpoint.host} does not accept the key (401): check OPENAI_API_KEY"
-
-
-def _other(fault: Failure, endpoint: Endpoint, model: str, tries: int) -> str:
-    said = _said(fault, endpoint)
-    if fault.status >= 500:
-        times = f" after {tries} tries" if tries > 1 else ""
-        return f"{endpoint.host} failed on {model}{_http(fault)}{times}{said}: ask again later"
-    return f"{endpoint.host} refused the request to {model}{_http(fault)}{said}: check QA_MODEL"
-
-
-def _http(fault: Failure) -> str:
-    return f" ({fault.status})" if fault.status else ""
-
-
-def _said(fault: Failure, endpoint: Endpoint) -> str:
-    words = endpoint.quote(fault.words)
-    return f", saying “{words}”" if words else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Complaints:
-    """Errors about one model's replies."""
-
-    model: str
-    endpoint: Endpoint
-    limits: Timeouts
-
-    def no_answer(self, part: Part) -> ChatError:
-        """Return the error for a reply that ended without text."""
-        if part.called_tool:
-            why = "called a tool, of which it was given none"
-        elif part.finish == "length":
-            why = "used up its output limit before the answer began"
-        else:
-            why = "sent an empty reply"
-        return ChatBadReply(
-            f"{self.model} on {self.endpoint.host} {why}: ask again, or set another QA_MODEL"
-        )
-
-    def refused(self, part: Part) -> ChatError:
-        """Return the error for a model, or its guard, that would not answer."""
-        why = self.endpoint.quote(part.refusal) or "a content filter stopped the reply"
-        return ChatRefused(
-            f"{self.model} declined to answer ({why}): ask differently, or set another QA_MODEL"
-        )
-
-    def cut_short(self) -> ChatError:
-        """Return the error for a reply that reached the output limit."""
-        return ChatBadReply(
-            f"{self.model} reached its output limit. Ask for less, or set a QA_MODEL with longer"
-            " replies"
-        )
-
-    def broken_off(self, fault: Failure) -> ChatError:
-        """Return the error for a stream that ended in the middle."""
-        words = self.endpoint.quote(fault.words)
-        return ChatBadReply(
-            f"the reply of {self.model} on {self.endpoint.host} broke off in the middle"
-            f" ({words or 'no reason given'}): ask again"
-        )
-
-    def not_a_reply(self) -> ChatError:
-        """Return the error for something that is not of this protocol."""
-        return ChatBadReply(
-            f"{self.endpoint.host} sent something that is no chat reply (a web page?):"
-            " check OPENAI_BASE_URL, and any proxy on the way"
-        )
-
-    def too_slow(self) -> ChatError:
-        """Return the error for a reply that did not come in time."""
-        return ChatTimeout(
-            f"no reply from {self.model} on {self.endpoint.host} within {self.limits.total:g} s:"
-            f" set {TIMEOUT_VARIABLE} to more seconds, or use a faster model"
-        )
-
-    def stalled(self) -> ChatError:
-        """Return the error for a stream that stopped coming."""
-        return ChatTimeout(
-            f"the reply of {self.model} on {self.endpoint.host} stopped in the middle (nothing for"
-            f" {self.limits.idle:g} s, or no end for {self.limits.stream:g} s): set"
-            f" {TIMEOUT_VARIABLE} to more seconds, or ask again"
-        )

@@ -1,15 +1,16 @@
 """What goes to a chat model and what comes back, and the protocol every chat model follows."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-CHARACTERS_PER_TOKEN = 4  # of English text; only for servers that do not count
+CHARACTERS_PER_TOKEN = 4  # of English text, to estimate what a server did not count
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of the conversation that is sent."""
+    """One message of a request."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -17,11 +18,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What calls cost in tokens; add them up with `+`.
+    """The tokens of one or more calls; add them up with `+`.
 
-    `cached_tokens` is the part of `prompt_tokens` that the server had seen before and charges less
-    for. `estimated` is true as soon as one call was not counted by its server; its tokens are then
-    guessed from the number of characters.
+    `cached_tokens` is the part of `prompt_tokens` that the server had cached and charges less for.
+    `estimated` is true where at least one call was not counted by its server, and is estimated from
+    its number of characters.
     """
 
     calls: int = 0
@@ -46,7 +47,7 @@ class Usage:
 
 
 def estimated_usage(messages: Sequence[Message], received: int) -> Usage:
-    """Return a guess for one call, from the characters sent and the number `received`."""
+    """Estimate the tokens of one call; `received` is the number of characters of the reply."""
     sent = sum(len(message.content) for message in messages)
     return Usage(
         calls=1,
@@ -65,6 +66,33 @@ class Reply:
     usage: Usage
 
 
+@dataclass(slots=True)
+class ChatCall:
+    """One call of a chat model as hooks see it (`qa.progress.hooks`): what is sent, what comes."""
+
+    model: str
+    host: str  # the server's name and port
+    messages: Sequence[Message]
+    wants_json: bool = False
+    streamed: bool = False
+    began: float = field(default_factory=time.perf_counter)
+    resent: list[tuple[int, str]] = field(default_factory=list)  # tries that failed: when, why
+    first_piece: float | None = None  # seconds until the first piece of a streamed reply
+    text: str = ""  # of the reply, as far as it has come
+    finish: str | None = None  # why the reply ended
+    usage: Usage = field(default_factory=Usage)
+
+    def add_failure(self, kind: str) -> None:
+        """Note that a try failed and is followed by another one."""
+        self.resent.append((time.time_ns(), kind))
+
+    def add_piece(self, text: str) -> None:
+        """Note a piece of the reply."""
+        if self.first_piece is None:
+            self.first_piece = time.perf_counter() - self.began
+        self.text += text
+
+
 class ReplyStream(Protocol):
     """A reply piece by piece: iterate it with `async for`; leave early with `aclose()`."""
 
@@ -75,7 +103,7 @@ class ReplyStream(Protocol):
     def __aiter__(self) -> AsyncIterator[str]: ...
 
     async def aclose(self) -> None:
-        """Stop reading and let go of the connection."""
+        """Stop reading and close the connection."""
 
 
 class Chat(Protocol):
@@ -83,7 +111,7 @@ class Chat(Protocol):
 
     @property
     def model(self) -> str:
-        """Its name, as the user is told who wrote the answer."""
+        """Its name, which answers give as their author."""
 
     async def complete(
         self, messages: Sequence[Message], *, schema: Mapping[str, object] | None = None
@@ -100,4 +128,4 @@ class Chat(Protocol):
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""

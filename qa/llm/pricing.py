@@ -1,4 +1,4 @@
-"""What tokens cost in dollars, where the model's price is known."""
+"""What the tokens of an answer cost in dollars; the prices are in `prices.toml`."""
 
 import re
 import tomllib
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from qa.llm.connection import Endpoint
+from qa.llm.endpoint import Endpoint
 from qa.llm.messages import Usage
 
 SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")  # gpt-4o-mini-2024-07-18 costs what gpt-4o-mini does
-MILLION = 1_000_000
+MILLION = 1_000_000  # tokens, for which the prices are given
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Prompts: text files with `$name` variables, each replaceable by a file of the same name."""
+"""What the chat model is sent: prompt files with `$name` variables, and papers as text in them.
+
+Each bundled prompt is replaceable by a file of the same name in the folder QA_PROMPTS.
+"""
 
 import re
 import unicodedata
@@ -10,6 +13,7 @@ from qa.config import bundled
 from qa.corpus.papers import Paper
 from qa.errors import PromptError
 
+# The variables that each prompt must use, no more and no fewer.
 VARIABLES = {
     "judge.system": frozenset[str](),
     "judge.user": frozenset({"question", "papers", "count"}),
@@ -20,20 +24,26 @@ VARIABLES = {
 }
 
 
+# What a paper's text must not contain: the keys and the tag by which prompts tell papers apart.
+KEY = re.compile(r"\[(P?\d+)\]")
+PAPERS_TAG = re.compile(r"<(/?\s*papers\b)", re.IGNORECASE)
+CONTROL_CATEGORIES = {"Cc", "Zl", "Zp"}  # of Unicode: control characters, line separators
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt's text, already known to use its variables and no others."""
+    """One prompt's text, which uses its variables and no others."""
 
     name: str
     text: str
 
     def fill(self, **values: str) -> str:
-        """The text with every variable replaced; values are inserted as they are."""
+        """Return the text with every variable replaced; values are inserted as they are."""
         return Template(self.text).substitute(values)
 
 
 def load_prompt(name: str, replacements: Path | None) -> Prompt:
-    """The prompt from `replacements/<name>.txt` if there is such a file, else the bundled one.
+    """Return the prompt from `replacements/<name>.txt` if that file exists, else the bundled one.
 
     Raises PromptError if the file cannot be read or its variables are not those of `VARIABLES`.
     """
@@ -53,6 +63,23 @@ def load_prompt(name: str, replacements: Path | None) -> Prompt:
     return Prompt(name, text)
 
 
+def as_material(key: str, paper: Paper, sentences: tuple[int, ...] | None = None) -> str:
+    """Return the paper as the model sees it: `[key] title`, then `(number) sentence` lines.
+
+    `sentences` are the numbers of those to show, in the abstract's order; None shows all.
+    """
+    chosen = [s for s in paper.sentences if sentences is None or s.number in sentences]
+    lines = [f"[{key}] {one_line(paper.title)}"]
+    lines += [f"({s.number}) {one_line(s.text)}" for s in chosen]
+    return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """Return untrusted text on one line, without control characters, keys and the tag of papers."""
+    plain = "".join(" " if unicodedata.category(c) in CONTROL_CATEGORIES else c for c in text)
+    return PAPERS_TAG.sub(r"(\1", KEY.sub(r"(\1)", " ".join(plain.split())))
+
+
 def _path(name: str, replacements: Path | None) -> Path:
     if replacements is not None:
         if not replacements.is_dir():
@@ -65,35 +92,14 @@ def _path(name: str, replacements: Path | None) -> Path:
 
 
 def _check_names(folder: Path) -> None:
-    """Refuse a text that no prompt is called by: it would be passed over in silence."""
-    right = {f"{name}.txt" for name in VARIABLES}
-    strange = sorted({path.name for path in folder.glob("*.txt")} - right)
-    strange += sorted({path.name for path in folder.iterdir()} & set(VARIABLES))
-    if strange:
-        names = ", ".join(sorted(right))
-        raise PromptError(f"{folder / strange[0]} replaces no prompt; they are called {names}.")
+    """Raise PromptError for a file that replaces no prompt: it would be ignored silently."""
+    expected = {f"{name}.txt" for name in VARIABLES}
+    unknown = sorted({path.name for path in folder.glob("*.txt")} - expected)
+    unknown += sorted({path.name for path in folder.iterdir()} & set(VARIABLES))
+    if unknown:
+        names = ", ".join(sorted(expected))
+        raise PromptError(f"{folder / unknown[0]} replaces no prompt; they are called {names}.")
 
 
 def _listed(names: frozenset[str]) -> str:
     return ", ".join(f"${name}" for name in sorted(names)) or "no variables"
-
-
-_KEY = re.compile(r"\[(P?\d+)\]")
-_TAG = re.compile(r"<(/?\s*papers\b)", re.IGNORECASE)
-
-
-def as_material(key: str, paper: Paper, sentences: tuple[int, ...] | None = None) -> str:
-    """The paper as the model sees it: `[key] title`, then `(number) sentence` lines.
-
-    With `sentences` only those of its abstract, in the abstract's order; else all.
-    """
-    chosen = [s for s in paper.sentences if sentences is None or s.number in sentences]
-    lines = [f"[{key}] {one_line(paper.title)}"]
-    lines += [f"({s.number}) {one_line(s.text)}" for s in chosen]
-    return "\n".join(lines)
-
-
-def one_line(text: str) -> str:
-    """The text on one line, harmless: no control characters, no keys, no closing tag."""
-    plain = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
-    return _TAG.sub(r"(\1", _KEY.sub(r"(\1)", " ".join(plain.split())))

@@ -1,4 +1,7 @@
-"""What a chat model replies: completions, JSON with prose around it, `<think>` sections."""
+"""What a chat model replies: completions and events of the protocol, JSON amid prose, thinking.
+
+Whatever comes from the server is untrusted: odd fields count as absent.
+"""
 
 import json
 import re
@@ -8,7 +11,16 @@ from dataclasses import dataclass
 from qa.errors import ChatBadReply
 from qa.llm.messages import Usage
 
-DONE = "[DONE]"
+DONE = "[DONE]"  # the data of a stream's last event
+
+CODE_FENCE = re.compile(r"```[\w-]*\s*\n?(.*?)```", re.DOTALL)
+BRACKET = re.compile(r"[{\[]")
+MAX_FALSE_BRACKETS = 500  # brackets that open no JSON; each may cost a pass over the text
+DECODER = json.JSONDecoder(strict=False)  # models leave line breaks in strings
+
+THINK, END_THINK = "<think>", "</think>"
+# Some chat templates put the opening tag into the prompt: the reply then has the closing one only.
+UNOPENED = re.compile(r"\A(?!\s*<think>).*?^\s*</think>\s*$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +36,11 @@ class Part:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the model, or a guard of its server, would not answer."""
+        """Whether the model, or a content filter of its server, would not answer."""
         return bool(self.refusal) or self.finish == "content_filter"
 
     def with_next(self, part: "Part") -> "Part":
-        """Return what is known with one more part, all but the text."""
+        """Return both parts together, without their text and reasoning."""
         return Part(
             refusal=self.refusal + part.refusal,
             finish=part.finish or self.finish,
@@ -38,7 +50,7 @@ class Part:
 
 
 def part_of(payload: Mapping[str, object]) -> Part:
-    """Return the reply's part in a completion or an event; whatever is odd counts as absent."""
+    """Return the part of the reply in a completion or an event."""
     choices = payload.get("choices")
     choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
     message = _mapping(choice.get("delta")) or _mapping(choice.get("message"))
@@ -54,7 +66,16 @@ def part_of(payload: Mapping[str, object]) -> Part:
     )
 
 
-def parse(document: str | bytes) -> dict[str, object] | None:
+def model_names(document: str) -> list[str] | None:
+    """Return the names in a reply of /v1/models, or None if it is none."""
+    data = (parse_object(document) or {}).get("data")
+    if not isinstance(data, list):
+        return None
+    names = (_mapping(entry).get("id") for entry in data)
+    return [name for name in names if isinstance(name, str) and name and name.isprintable()]
+
+
+def parse_object(document: str | bytes) -> dict[str, object] | None:
     """Return a JSON object, or None for anything else."""
     try:
         value = json.loads(document)
@@ -64,18 +85,96 @@ def parse(document: str | bytes) -> dict[str, object] | None:
 
 
 async def events(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """Yield the data of each server-sent event.
+    """Yield the data of each server-sent event, DONE included.
 
-    Lines are split on bytes: `str.splitlines` would tear a text at U+2028 and its like.
+    Lines are split as bytes: `str.splitlines` would split a text at U+2028 too.
     """
-    held = b""
+    rest = b""
     async for chunk in chunks:
-        *lines, held = (held + chunk).split(b"\n")
+        *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip().decode("utf-8", "replace")
-    if held.startswith(b"data:"):
-        yield held[5:].strip().decode("utf-8", "replace")
+    if rest.startswith(b"data:"):
+        yield rest[5:].strip().decode("utf-8", "replace")
+
+
+def extract_json(text: str) -> object:
+    """Return the JSON object or array in a reply: bare, in a code fence, or amid prose.
+
+    Of several the longest object counts. Raises ChatBadReply if there is none.
+    """
+    for candidate in (text, *CODE_FENCE.findall(text)):
+        value = _decoded(candidate)
+        if value is not None:
+            return value
+    found = _longest_in(text)
+    if found is None:
+        start = " ".join(text.split())[:60]
+        raise ChatBadReply(
+            f"The model was asked for JSON and replied {start!r}: try another model."
+        )
+    return found
+
+
+def without_thinking(text: str) -> str:
+    """Return the reply without its `<think>` section; nothing where that never closes."""
+    thinking = ThinkingFilter(opened=ends_unopened_thinking(text))
+    return thinking.feed(text) + thinking.rest()
+
+
+def ends_unopened_thinking(text: str) -> bool:
+    """Return whether the reply closes a `<think>` section that it never opened."""
+    return UNOPENED.match(text) is not None
+
+
+class ThinkingFilter:
+    """Drops the `<think>` section of a reply that comes in pieces, also with a tag split over two.
+
+    Only at the very start: papers about language models write of `<think>` too. With `opened` the
+    reply is expected to begin inside a section.
+    """
+
+    def __init__(self, *, opened: bool = False) -> None:
+        self._state = "inside" if opened else "start"
+        self._expected = opened  # the section is expected, and was not seen to open
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what is certain to be reply once one more piece has come."""
+        self._held += piece
+        if self._state == "start":
+            self._look_for_start()
+        if self._state == "inside":
+            self._look_for_end()
+        if self._state == "gap":
+            self._held = self._held.lstrip()
+            self._state = "reply" if self._held else "gap"
+        if self._state != "reply":
+            return ""
+        out, self._held = self._held, ""
+        return out
+
+    def rest(self) -> str:
+        """Return what is still held back when nothing more comes."""
+        return self._held.strip() if self._state == "start" or self._expected else ""
+
+    def _look_for_start(self) -> None:
+        start = self._held.lstrip()
+        if start.startswith(THINK):
+            self._state, self._held = "inside", start[len(THINK) :]
+        elif not THINK.startswith(start):
+            self._state, self._held = "reply", start
+
+    def _look_for_end(self) -> None:
+        self._held = self._held.lstrip() if self._expected else self._held
+        if self._expected and self._held.startswith(THINK):
+            self._expected = False
+        _, end, after = self._held.partition(END_THINK)
+        if end:
+            self._state, self._held, self._expected = "gap", after, False
+        elif not self._expected:
+            self._held = self._held[-len(END_THINK) + 1 :]
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -101,29 +200,7 @@ def _usage(value: object) -> Usage | None:
     return Usage(1, sent, received, cached if isinstance(cached, int) else 0)
 
 
-FENCED = re.compile(r"```[\w-]*\s*\n?(.*?)```", re.DOTALL)
-BRACKET = re.compile(r"[{\[]")
-MOST_MISSES = 500  # brackets that open no JSON; each may cost a pass over the text
-DECODER = json.JSONDecoder(strict=False)  # models leave line breaks in strings
-
-
-def extract_json(text: str) -> object:
-    """Return the JSON object or array in a reply: bare, in a code fence, or amid prose.
-
-    Of several the longest object counts. Raises ChatBadReply if there is none.
-    """
-    for candidate in (text, *FENCED.findall(text)):
-        value = _whole(candidate)
-        if value is not None:
-            return value
-    found = _amid(text)
-    if found is None:
-        start = " ".join(text.split())[:60]
-        raise ChatBadReply(f"the model was asked for JSON and replied {start!r}: try another model")
-    return found
-
-
-def _whole(text: str) -> object | None:
+def _decoded(text: str) -> object | None:
     try:
         value = DECODER.decode(text.strip().removeprefix("\ufeff"))
     except (ValueError, RecursionError):
@@ -131,84 +208,21 @@ def _whole(text: str) -> object | None:
     return value if isinstance(value, dict | list) else None
 
 
-def _amid(text: str) -> object | None:
+def _longest_in(text: str) -> object | None:
+    """Return the longest JSON object amid prose, or the longest array where there is no object."""
     best: tuple[bool, int] = (False, 0)
     found: object | None = None
-    position = misses = 0
-    while misses < MOST_MISSES and (match := BRACKET.search(text, position)):
+    position = false_brackets = 0
+    while false_brackets < MAX_FALSE_BRACKETS and (match := BRACKET.search(text, position)):
         try:
             value, end = DECODER.raw_decode(text, match.start())
         except RecursionError:
             return found
         except ValueError:
-            position, misses = match.end(), misses + 1
+            position, false_brackets = match.end(), false_brackets + 1
             continue
         rank = (isinstance(value, dict), end - match.start())
         if rank > best:
             best, found = rank, value
         position = end
     return found
-
-
-OPEN, CLOSE = "<think>", "</think>"
-# Some chat templates put the opening tag into the prompt: then a line ends the section alone.
-UNOPENED = re.compile(r"\A(?!\s*<think>).*?^\s*</think>\s*$", re.DOTALL | re.MULTILINE)
-
-
-def without_thinking(text: str) -> str:
-    """Return the reply alone; a section that never closes leaves nothing."""
-    thinking = Thinking(opened=thinks_unopened(text))
-    return thinking.feed(text) + thinking.rest()
-
-
-def thinks_unopened(text: str) -> bool:
-    """Whether the reply closes a section that it never opened."""
-    return UNOPENED.match(text) is not None
-
-
-class Thinking:
-    """Drops the section from a reply that comes in pieces, tags torn between them included.
-
-    Only at the very start: papers about language models write of `<think>` too.
-    """
-
-    def __init__(self, *, opened: bool = False) -> None:
-        self._state = "inside" if opened else "start"
-        self._supposed = opened  # the section was not seen to open
-        self._held = ""
-
-    def feed(self, piece: str) -> str:
-        """Return what one more piece makes certain of the reply."""
-        self._held += piece
-        if self._state == "start":
-            self._begin()
-        if self._state == "inside":
-            self._skip()
-        if self._state == "gap":
-            self._held = self._held.lstrip()
-            self._state = "reply" if self._held else "gap"
-        if self._state != "reply":
-            return ""
-        out, self._held = self._held, ""
-        return out
-
-    def rest(self) -> str:
-        """Return what is still held back when nothing more comes."""
-        return self._held.strip() if self._state == "start" or self._supposed else ""
-
-    def _begin(self) -> None:
-        start = self._held.lstrip()
-        if start.startswith(OPEN):
-            self._state, self._held = "inside", start[len(OPEN) :]
-        elif not OPEN.startswith(start):
-            self._state, self._held = "reply", start
-
-    def _skip(self) -> None:
-        self._held = self._held.lstrip() if self._supposed else self._held
-        if self._supposed and self._held.startswith(OPEN):
-            self._supposed = False
-        _, close, after = self._held.partition(CLOSE)
-        if close:
-            self._state, self._held, self._supposed = "gap", after, False
-        elif not self._supposed:
-            self._held = self._held[-len(CLOSE) + 1 :]

@@ -1,4 +1,4 @@
-"""What a user can take from the corpus by hand: papers as resources, and prompts to begin with."""
+"""What a user can choose by hand: papers as resources, and prompts to begin with."""
 
 from typing import Annotated, Any
 
@@ -6,48 +6,46 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import Field
 
-from qa.answering.reading import Limits
-from qa.answering.safe_text import clean, clean_line
+from qa.answering.safe_text import clean, clean_line, encodable
 from qa.answering.wording import source_name
 from qa.corpus.papers import Paper
 from qa.library import Library
-from qa.mcp.progress import encodable_text, reporting
-from qa.mcp.session import NoListener, Session
+from qa.mcp.progress import reporting
+from qa.mcp.session import Session
 
-PAGE = 100  # papers on a page of the list: every paper as a resource would drown the client
+PAGE = 100  # papers on a page of the list; each as a resource of its own would be too many
 
 
 class Resources:
     """Papers under paper://ID, and the list of all papers in pages."""
 
-    def __init__(self, shelf: Session) -> None:
-        """Take where the library is to be had."""
-        self._shelf = shelf
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     async def paper(self, id: str, ctx: Context[Any, Any]) -> str:  # noqa: A002 - as in the URI
-        """One paper: title, metadata and abstract."""
+        """Return one paper: title, metadata and abstract."""
         async with (
-            reporting(ctx.report_progress, Limits()) as teller,
-            self._shelf.library(teller) as library,
+            reporting(ctx.report_progress) as reporter,
+            self._session.library(reporter) as library,
         ):
             papers = library.papers_with(id)
             if len(papers) != 1:
                 found = f"{len(papers)} papers have" if papers else "No paper has"
                 raise ResourceNotFoundError(f"{found} an id that begins with {id!r}.")
-            return encodable_text(_paper(papers[0], library.config.corpus.name))
+            return encodable(_paper(papers[0], library.config.corpus.name))
 
     async def papers(self, page: str, ctx: Context[Any, Any]) -> str:
-        """One page of the list of papers."""
+        """Return one page of the list of papers."""
         async with (
-            reporting(ctx.report_progress, Limits()) as teller,
-            self._shelf.library(teller) as library,
+            reporting(ctx.report_progress) as reporter,
+            self._session.library(reporter) as library,
         ):
-            return encodable_text(_page(library, page))
+            return encodable(_page(library, page))
 
     async def first_papers(self) -> str:
-        """The first page."""
-        async with self._shelf.library(NoListener()) as library:
-            return encodable_text(_page(library, "1"))
+        """Return the first page: a resource without variables gets no context to report to."""
+        async with self._session.library() as library:
+            return encodable(_page(library, "1"))
 
 
 def _paper(paper: Paper, corpus: str) -> str:
@@ -79,7 +77,7 @@ def _page(library: Library, page: str) -> str:
 def answer_prompt(
     question: Annotated[str, Field(description="The question, in plain words.")],
 ) -> str:
-    """What a user sends to have a question answered from the corpus."""
+    """Return what a user sends to have a question answered from the corpus."""
     return (
         f"Answer this question from the corpus of papers alone: {question}\n\n"
         "Call ask with it. If it returns evidence, judge each paper by its sentences, look at "
@@ -92,7 +90,7 @@ def answer_prompt(
 def survey_prompt(
     topic: Annotated[str, Field(description="The topic, in a few words.")],
 ) -> str:
-    """What a user sends to have the papers on a topic listed and compared."""
+    """Return what a user sends to have the papers on a topic listed and compared."""
     return (
         f"Survey what the corpus of papers says about: {topic}\n\n"
         "Look with corpus_status at what the corpus holds. Search it with search_papers under "

@@ -1,4 +1,4 @@
-"""What the tools return: the schemas that assistants read, each field described."""
+"""What the tools return: the schemas that assistants read, and each result as text."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from qa.answering.assemble import SENTENCES, listed_papers, papers_by_score
-from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Outcome, Stopped
+from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Stopped
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import WHY, source_name
 from qa.corpus.filters import Filters
@@ -15,11 +15,43 @@ from qa.library import Found, Library
 from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
 
+AskOutcome = Literal["answered", "evidence", "not_in_corpus", "nothing_retrieved"]
+Match = Literal["yes", "partly", "likely", "possible", "further", "ranked"]
+
+MOST_NEAREST = 5  # papers given as the nearest where none matches
+MOST_AUTHORS = 3  # named before "et al."
+
+# What the assistant is told to do next.
+JUDGE = (
+    "No model has judged these papers: read the sentences, leave out papers that do not answer "
+    "the question, and cite the others by title as well as [n]."
+)
+READ_WHOLE = "Where the sentences leave it open, get_paper gives whole abstracts, several at once."
+SEARCH_MORE = "If papers may be missing, call search_papers with other words for the same thing."
+RAISE_LIMIT = "More papers match than are listed: raise max_papers to see them."
+LOOSEN_FILTERS = "No paper passes the filters: corpus_status says which of them make sense here."
+SEARCH_ELSEWHERE = "Call search_papers with other words; if that finds nothing, tell the user so."
+
+OUTCOMES: Mapping[Outcome, AskOutcome] = {
+    Outcome.ANSWERED: "answered",
+    Outcome.NEAREST: "evidence",
+    Outcome.NOT_IN_CORPUS: "not_in_corpus",
+    Outcome.NOTHING_RETRIEVED: "nothing_retrieved",
+}
+MATCHES: Mapping[Relevance | Likelihood | None, Match] = {
+    Relevance.YES: "yes",
+    Relevance.PARTLY: "partly",
+    Relevance.NO: "further",
+    Likelihood.LIKELY: "likely",
+    Likelihood.POSSIBLE: "possible",
+    None: "further",
+}
+
 
 class Result(BaseModel):
-    """A part of a result; what is null is left out of it."""
+    """A part of a result; fields that are None are left out when it is sent."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class EvidenceSentence(Result):
@@ -27,16 +59,6 @@ class EvidenceSentence(Result):
 
     sentence: int = Field(description="Its number in the abstract, from 1.")
     text: str = Field(description="The sentence, word for word.")
-
-
-AskOutcome = Literal["answered", "evidence", "not_in_corpus", "nothing_retrieved"]
-OUTCOMES: Mapping[Outcome, AskOutcome] = {
-    Outcome.ANSWERED: "answered",
-    Outcome.NEAREST: "evidence",
-    Outcome.NOT_IN_CORPUS: "not_in_corpus",
-    Outcome.NOTHING_RETRIEVED: "nothing_retrieved",
-}
-Match = Literal["yes", "partly", "likely", "possible", "further", "ranked"]
 
 
 class PaperResult(Result):
@@ -196,76 +218,72 @@ class StatusResult(Result):
     notes: list[str] = Field(default_factory=list, description="What the user should know besides.")
 
 
-MISSES = 5  # papers given as the nearest where the scores speak for none
-NAMED = 3  # authors named before "et al."
-
-JUDGE = (
-    "No model has judged these papers: read the sentences, leave out papers that do not answer "
-    "the question, and cite the others by title as well as [n]."
-)
-WHOLE = "Where the sentences leave it open, get_paper gives whole abstracts, several at once."
-MORE = "If papers may be missing, call search_papers with other words for the same thing."
-RAISE = "More papers match than are listed: raise max_papers to see them."
-LOOSEN = "No paper passes the filters: corpus_status says which of them make sense here."
-ELSEWHERE = "Call search_papers with other words; if that finds nothing, tell the user so."
-
-
-def evidence(library: Library, question: str, filters: Filters, most: int) -> AskResult:
-    """The papers that the scores speak for, then those ranked below, for the assistant to judge."""
+def evidence_result(
+    library: Library, question: str, filters: Filters, max_papers: int
+) -> AskResult:
+    """Return the papers nearest by score, then some ranked below, for the assistant to judge."""
     retriever = library.retriever(filters)
     scope = retriever.scope
     search = retriever.rank_unjudged(question)
-    ids, chosen = search.ranking.ids, search.ranking.listed
-    further = ids[chosen:most] if chosen else ids[: min(most, MISSES)]
+    ids, listed = search.ranking.ids, search.ranking.listed
+    further = ids[listed:max_papers] if listed else ids[: min(max_papers, MOST_NEAREST)]
     entries = [
-        *papers_by_score(search, retriever, ids[: min(chosen, most)], sentences=SENTENCES),
+        *papers_by_score(search, retriever, ids[: min(listed, max_papers)], sentences=SENTENCES),
         *papers_by_score(search, retriever, further, sentences=1),
     ]
-    papers = _papers(library, listed_papers(entries))
-    declined = Outcome.NOT_IN_CORPUS if papers else Outcome.NOTHING_RETRIEVED
+    papers = _paper_results(library, listed_papers(entries))
+    coverage = CoverageResult(corpus=scope.corpus, candidates=scope.candidates, filter=scope.filter)
+    if not listed:
+        return AskResult(
+            question=question,
+            outcome="not_in_corpus" if papers else "nothing_retrieved",
+            papers=[],
+            nearest=papers,
+            coverage=coverage,
+            next=_next_without_papers(scope),
+        )
+    left_out = max(0, listed - max_papers)
     return AskResult(
         question=question,
-        outcome="evidence" if chosen else OUTCOMES[declined],
-        papers=papers if chosen else [],
-        left_out=max(0, chosen - most),
-        nearest=[] if chosen else papers,
-        coverage=_unread(scope),
-        next=[JUDGE, WHOLE, RAISE if chosen > most else MORE] if chosen else _now(scope),
+        outcome="evidence",
+        papers=papers,
+        left_out=left_out,
+        coverage=coverage,
+        next=[JUDGE, READ_WHOLE, RAISE_LIMIT if left_out else SEARCH_MORE],
     )
 
 
-def answered(library: Library, answer: Answer, most: int) -> AskResult:
-    """A written and checked answer; papers that it cites are listed however many there are."""
-    kept = [paper for paper in answer.papers if paper.cited or paper.n <= most]
-    coverage = answer.coverage
+def answer_result(library: Library, answer: Answer, max_papers: int) -> AskResult:
+    """Return a written and checked answer; all papers that it cites are listed."""
+    listed = [paper for paper in answer.papers if paper.cited or paper.n <= max_papers]
     return AskResult(
         question=answer.question,
         outcome=OUTCOMES[answer.outcome],
         model=answer.model,
         answer=answer.answer or None,
-        papers=_papers(library, kept),
-        left_out=len(answer.papers) - len(kept),
-        nearest=_papers(library, answer.nearest),
-        coverage=CoverageResult.model_validate(coverage, from_attributes=True),
-        warnings=[WarningResult(kind=one.kind, detail=one.detail) for one in answer.warnings],
-        usage=_usage(answer.usage),
-        next=[] if answer.papers else _now(coverage),
+        papers=_paper_results(library, listed),
+        left_out=len(answer.papers) - len(listed),
+        nearest=_paper_results(library, answer.nearest),
+        coverage=CoverageResult.model_validate(answer.coverage),
+        warnings=[WarningResult.model_validate(warning) for warning in answer.warnings],
+        usage=UsageResult.model_validate(answer.usage),
+        next=[] if answer.papers else _next_without_papers(answer.coverage),
     )
 
 
-def found(library: Library, query: str, result: Found) -> SearchResult:
-    """The papers of a search."""
+def search_result(library: Library, query: str, found: Found) -> SearchResult:
+    """Return the papers of a search."""
     return SearchResult(
         query=query,
-        papers=_papers(library, result.papers, unmatched="ranked"),
-        candidates=result.scope.candidates,
-        corpus=result.scope.corpus,
-        filter=result.scope.filter,
+        papers=_paper_results(library, found.papers, ranked=True),
+        candidates=found.scope.candidates,
+        corpus=found.scope.corpus,
+        filter=found.scope.filter,
     )
 
 
-def record(paper: Paper, corpus: str) -> PaperRecord:
-    """All that is known of a paper; its sources under the name of the corpus."""
+def paper_record(paper: Paper, corpus: str) -> PaperRecord:
+    """Return all that is known of a paper, its sources under the name of the corpus."""
     return PaperRecord(
         id=paper.id,
         title=paper.title,
@@ -283,89 +301,65 @@ def record(paper: Paper, corpus: str) -> PaperRecord:
     )
 
 
-def _now(scope: Scope | Coverage) -> list[str]:
-    """What to do where nothing answers."""
-    return [ELSEWHERE if scope.candidates else LOOSEN]
+def _next_without_papers(scope: Scope | Coverage) -> list[str]:
+    """Return what to do where no paper answers."""
+    return [SEARCH_ELSEWHERE if scope.candidates else LOOSEN_FILTERS]
 
 
-def _papers(
-    library: Library, entries: Sequence[ListedPaper], *, unmatched: Match = "further"
+def _paper_results(
+    library: Library, listed: Sequence[ListedPaper], *, ranked: bool = False
 ) -> list[PaperResult]:
-    """The entries with what is known of their papers, numbered on where they have no number."""
-    whole = {paper.id: paper for paper in library.papers_of(entries)}
-    numbers = _numbers(entries)
-    return [
-        PaperResult(
-            n=n,
-            id=entry.id,
-            title=entry.title,
-            authors=_authors(whole[entry.id].authors),
-            year=whole[entry.id].year,
-            venue=whole[entry.id].venue,
-            match=_match(entry) or unmatched,
-            score=round(entry.score, 3),
-            cited=entry.cited or None,
-            evidence=[EvidenceSentence(sentence=e.sentence, text=e.text) for e in entry.evidence],
-            url=entry.url,
+    """Return the papers with what is known of them, each under a number of its own."""
+    results: list[PaperResult] = []
+    for entry, paper in zip(listed, library.papers_of(listed), strict=True):
+        last = results[-1].n if results else 0
+        results.append(
+            PaperResult(
+                n=entry.n if entry.n > last else last + 1,  # a second list is numbered on
+                id=entry.id,
+                title=entry.title,
+                authors=_authors(paper.authors),
+                year=paper.year,
+                venue=paper.venue,
+                match="ranked" if ranked else MATCHES[entry.relevance or entry.likelihood],
+                score=round(entry.score, 3),
+                cited=entry.cited or None,
+                evidence=[EvidenceSentence.model_validate(sentence) for sentence in entry.evidence],
+                url=entry.url,
+            )
         )
-        for n, entry in zip(numbers, entries, strict=True)
-    ]
-
-
-def _match(entry: ListedPaper) -> Match | None:
-    if entry.relevance in {Relevance.YES, Relevance.PARTLY}:
-        return "yes" if entry.relevance == Relevance.YES else "partly"
-    if entry.likelihood is None:
-        return None
-    return "likely" if entry.likelihood == Likelihood.LIKELY else "possible"
-
-
-def _numbers(entries: Iterable[ListedPaper]) -> list[int]:
-    """The entries' own numbers; where a second list follows, its numbers go on from the first's."""
-    numbers: list[int] = []
-    for entry in entries:
-        last = numbers[-1] if numbers else 0
-        numbers.append(entry.n if entry.n > last else last + 1)
-    return numbers
+    return results
 
 
 def _authors(names: Sequence[str]) -> str | None:
-    shown = ", ".join(names[:NAMED])
-    return f"{shown} et al." if len(names) > NAMED else shown or None
-
-
-def _unread(scope: Scope) -> CoverageResult:
-    return CoverageResult(corpus=scope.corpus, candidates=scope.candidates, filter=scope.filter)
-
-
-def _usage(spent: ModelUsage) -> UsageResult:
-    return UsageResult.model_validate(spent, from_attributes=True)
+    shown = ", ".join(names[:MOST_AUTHORS])
+    return f"{shown} et al." if len(names) > MOST_AUTHORS else shown or None
 
 
 def ask_text(result: AskResult) -> str:
-    """The answer, or the evidence for one."""
+    """Return the answer, or the evidence for one, as text."""
     blocks = [clean(result.answer)] if result.answer else []
     blocks += [*_paper_blocks(result.papers)]
     if result.nearest:
         blocks += ["Nothing answers. What comes closest:", *_paper_blocks(result.nearest)]
-    told = [_coverage(result), *(f"Warning: {clean_line(w.detail)}" for w in result.warnings)]
-    return "\n".join([*blocks, *told, *result.notes, *result.next])
+    warnings = [f"Warning: {clean_line(warning.detail)}" for warning in result.warnings]
+    return "\n".join([*blocks, _coverage(result), *warnings, *result.notes, *result.next])
 
 
 def search_text(result: SearchResult) -> str:
-    """The ranking."""
+    """Return the ranking as text."""
     among = _among(result.candidates, result.corpus, result.filter)
     shown = f"{len(result.papers)} best of {among}, by score alone."
     return "\n".join([shown, *_paper_blocks(result.papers), *result.notes])
 
 
 def papers_text(result: PapersResult) -> str:
-    """The papers, and which ids name none."""
-    return "\n\n".join([*map(paper_text, result.papers), *result.missing])
+    """Return the papers as text, and which ids name none."""
+    return "\n\n".join([*map(_paper_text, result.papers), *result.missing])
 
 
-def paper_text(paper: PaperRecord) -> str:
-    """One paper, its abstract in numbered sentences."""
+def _paper_text(paper: PaperRecord) -> str:
+    """Return one paper, its abstract in numbered sentences."""
     about = ["; ".join(paper.authors), paper.venue, str(paper.year or ""), paper.url]
     head = [paper.title, ", ".join(part for part in about if part), f"id {paper.id}"]
     numbered = (
@@ -379,7 +373,7 @@ def paper_text(paper: PaperRecord) -> str:
 
 
 def status_text(result: StatusResult) -> str:
-    """The state of the corpus."""
+    """Return the state of the corpus as text, one field a line."""
     rows = {name: value for name, value in result if value not in (None, [], "")}
     return "\n".join(f"{name}: {clean_line(_shown(value))}" for name, value in rows.items())
 
@@ -391,11 +385,11 @@ def _shown(value: object) -> str:
 def _paper_blocks(papers: Iterable[PaperResult]) -> Iterable[str]:
     for paper in papers:
         about = (paper.authors, paper.venue, str(paper.year or ""), paper.url)
-        told = ", ".join(clean_line(part) for part in about if part)
+        known = ", ".join(clean_line(part) for part in about if part)
         match = "" if paper.match == "ranked" else f", {paper.match}"
         yield f"[{paper.n}] {clean_line(paper.title)} (id {paper.id}{match})"
-        if told:
-            yield f"  {told}"
+        if known:
+            yield f"  {known}"
         for one in paper.evidence:
             yield f"  ({one.sentence}) “{clean_line(one.text)}”"
 
@@ -410,10 +404,10 @@ def _coverage(result: AskResult) -> str:
 
 
 def _verdicts(coverage: CoverageResult) -> str:
-    told = [f"{coverage.relevant} answer", f"{coverage.partly} in part"]
-    told += [f"{coverage.unjudged} unjudged"] if coverage.unjudged else []
+    counts = [f"{coverage.relevant} answer", f"{coverage.partly} in part"]
+    counts += [f"{coverage.unjudged} unjudged"] if coverage.unjudged else []
     why = f" ({WHY[Stopped(coverage.stopped)]})" if coverage.stopped else ""
-    return ", ".join(told) + why
+    return ", ".join(counts) + why
 
 
 def _among(candidates: int, corpus: int, filters: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The shelf: the library that the tools use, opened when first needed and kept open."""
+"""The library that all requests share: opened at the first one, and again after a rebuild."""
 
 import asyncio
 import threading
@@ -14,65 +14,57 @@ from qa.library import Library, model_of, open_library
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.progress import Progress
 
+T = TypeVar("T")
+
 
 class Listener(Protocol):
-    """Who waits for the library to open."""
+    """A request that waits for the library to open."""
 
-    def work(self, progress: Progress) -> None:
-        """Hear how far the building of the store has come."""
+    def on_progress(self, progress: Progress) -> None:
+        """Take how far the building of the store has come."""
 
-    def note(self, text: str) -> None:
-        """Hear what the user should know."""
-
-
-class NoListener:
-    """Waits for the library without a word to anybody."""
-
-    def work(self, progress: Progress) -> None:
-        """Let it pass."""
-
-    def note(self, text: str) -> None:
-        """Let it pass."""
+    def on_notice(self, text: str) -> None:
+        """Take a line that the user should know."""
 
 
 @dataclass
-class _Held:
-    """An open library and how many requests are using it."""
+class _OpenLibrary:
+    """An open library, and how many requests are using it."""
 
     library: Library
-    generation: str
-    asking: Library | None = None  # the same with the chat model, once that is known
-    users: int = 0
-    retired: bool = False  # another generation has taken its place
+    generation: str  # the name of the store's generation that is open
+    with_model: Library | None = None  # the same with the chat model, once that is known
+    requests: int = 0
+    replaced: bool = False  # a library of a newer generation has taken its place
 
-    def close_if_done(self) -> None:
-        if self.retired and not self.users:
+    def close_if_unused(self) -> None:
+        if self.replaced and not self.requests:
             self.close()
 
     def close(self) -> None:
-        (self.asking or self.library).close()
+        (self.with_model or self.library).close()
 
 
 class Session:
-    """Holds one library open for all requests; opened, and built, once, in a thread of its own.
+    """One library for all requests. Its store is opened, and built first, by one thread.
 
-    When a rebuild has published another generation, the next request opens that one; the old one
-    is closed when the last request that uses it is over.
+    When a rebuild has published another generation of the store, the next request opens that one.
+    The old one is closed at the end of the last request that uses it.
     """
 
-    def __init__(self, config: Config, notice: Callable[[str], None]) -> None:
-        """`notice` hears the lines that a user at the server should see."""
+    def __init__(self, config: Config, on_notice: Callable[[str], None]) -> None:
+        """`on_notice` gets the lines that a user at the server should see."""
         self.config = config
-        self._notice = notice
+        self._on_notice = on_notice
         self._layout = StoreLayout.of(config.store, config.corpus)
-        self._held: _Held | None = None
-        self._opening: asyncio.Task[_Held] | None = None
-        self._hearers: list[Listener] = []
+        self._current: _OpenLibrary | None = None
+        self._opening: asyncio.Task[_OpenLibrary] | None = None
+        self._listeners: list[Listener] = []
 
     @property
     def is_built(self) -> bool:
-        """Whether the next request need not wait for the store to be built."""
-        return self._live() is not None
+        """Whether there is a store, so that the next request need not wait for its building."""
+        return self._live_generation() is not None
 
     @property
     def is_opening(self) -> bool:
@@ -80,116 +72,126 @@ class Session:
         return self._opening is not None
 
     @asynccontextmanager
-    async def library(self, hearer: Listener, *, chat: bool = False) -> AsyncIterator[Library]:
-        """The library, for the time of one request; with `chat` knowing its chat model, if any.
+    async def library(
+        self, listener: Listener | None = None, *, chat: bool = False
+    ) -> AsyncIterator[Library]:
+        """Lend the library to one request; with `chat` it knows its chat model, if there is one.
 
         Raises QAError if it cannot be opened.
         """
-        held = self._held
-        if held is None or held.generation != self._live():
-            opened = await self._opened(hearer)
-            held = self._held or opened  # by now another one may have taken its place
-        held.users += 1
+        current = self._current
+        if current is None or current.generation != self._live_generation():
+            opened = await self._opened(listener)
+            current = self._current or opened  # by now another one may have taken its place
+        current.requests += 1
         try:
-            yield await self._with_model(held) if chat else held.library
+            yield await self._with_model(current) if chat else current.library
         finally:
-            held.users -= 1
-            held.close_if_done()
+            current.requests -= 1
+            current.close_if_unused()
 
     async def model(self) -> str | None:
-        """The chat model's name; None if there is none. Raises QAError."""
-        if self._held is not None and self._held.asking is not None:
-            return self._held.asking.model
+        """Return the chat model's name; None if there is none. Raises QAError."""
+        if self._current is not None and self._current.with_model is not None:
+            return self._current.with_model.model
         model = await in_thread(lambda: model_of(self.config))
         return model.name if isinstance(model, LocalModel) else model
 
-    async def _with_model(self, held: _Held) -> Library:
-        """The library that knows its chat model.
+    def close(self) -> None:
+        """Close the library, unless a request is using it: the end of the program closes that."""
+        if self._current is not None and not self._current.requests:
+            self._current.close()
+            self._current = None
 
-        A server may have to be asked for the name: no reason for searching to wait or to fail.
+    async def _with_model(self, current: _OpenLibrary) -> Library:
+        """Return the library that knows its chat model.
+
+        A server may have to be asked for the model's name. A search does not wait for that, and
+        does not fail where the server is down.
         """
-        if held.asking is None:
+        if current.with_model is None:
             model = await in_thread(lambda: model_of(self.config))
             if model is None:
-                return held.library
-            if held.asking is None:  # else another question was faster
-                opened = held.library
-                held.asking = Library(opened.config, opened.generation, opened.embedder, model)
-        return held.asking
+                return current.library
+            if current.with_model is None:  # else another question was faster
+                opened = current.library
+                current.with_model = Library(
+                    opened.config, opened.generation, opened.embedder, model
+                )
+        return current.with_model
 
-    async def _opened(self, hearer: Listener) -> _Held:
+    async def _opened(self, listener: Listener | None) -> _OpenLibrary:
         """Open the live generation, or wait until that is done for another request."""
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
-            self._opening.add_done_callback(_heard)  # even if every request has given up
-        with self._heard_by(hearer):
+            self._opening.add_done_callback(_retrieve_error)  # even if every request has given up
+        with self._listening(listener):
             return await asyncio.shield(self._opening)  # a request that gives up stops no other's
 
-    async def _open(self) -> _Held:
+    async def _open(self) -> _OpenLibrary:
         loop = asyncio.get_running_loop()
 
-        def listener(progress: Progress) -> None:
-            loop.call_soon_threadsafe(self._spread, progress)
+        def on_progress(progress: Progress) -> None:
+            loop.call_soon_threadsafe(self._spread_progress, progress)
 
-        def notice(text: str) -> None:
-            loop.call_soon_threadsafe(self._spread, text)
+        def on_notice(text: str) -> None:
+            loop.call_soon_threadsafe(self._spread_notice, text)
 
         try:
             library = await in_daemon_thread(
-                lambda: open_library(self.config, listener, notice, chat=False)
+                lambda: open_library(self.config, on_progress, on_notice, chat=False)
             )
-            old, self._held = self._held, _Held(library, library.generation.folder.name)
+            old, self._current = (
+                self._current,
+                _OpenLibrary(library, library.generation.folder.name),
+            )
             if old is not None:
-                old.retired = True
-                old.close_if_done()
-            return self._held
+                old.replaced = True
+                old.close_if_unused()
+            return self._current
         finally:
             self._opening = None
 
-    def _spread(self, news: Progress | str) -> None:
-        if isinstance(news, str):
-            self._notice(news)
-        for hearer in self._hearers:
-            if isinstance(news, str):
-                hearer.note(news)
-            else:
-                hearer.work(news)
+    def _spread_progress(self, progress: Progress) -> None:
+        for listener in self._listeners:
+            listener.on_progress(progress)
+
+    def _spread_notice(self, text: str) -> None:
+        self._on_notice(text)
+        for listener in self._listeners:
+            listener.on_notice(text)
 
     @contextmanager
-    def _heard_by(self, hearer: Listener) -> Iterator[None]:
-        self._hearers.append(hearer)
+    def _listening(self, listener: Listener | None) -> Iterator[None]:
+        if listener is None:
+            yield
+            return
+        self._listeners.append(listener)
         try:
             yield
         finally:
-            self._hearers.remove(hearer)
+            self._listeners.remove(listener)
 
-    def _live(self) -> str | None:
-        """The name of the live generation: one small file is read."""
+    def _live_generation(self) -> str | None:
+        """Return the name of the live generation, which is in one small file; None without one."""
         with suppress(StoreError, OSError):
             return self._layout.live()
         return None
 
-    def close(self) -> None:
-        """Close what is open, unless a request is using it: the end of the program closes that."""
-        if self._held is not None and not self._held.users:
-            self._held.close()
-            self._held = None
 
-
-def _heard(opening: asyncio.Task[_Held]) -> None:
+def _retrieve_error(opening: asyncio.Task[_OpenLibrary]) -> None:
+    """Take the task's error, which asyncio would log as never retrieved."""
     if not opening.cancelled():
         opening.exception()
 
 
-T = TypeVar("T")
-
-_ending: set[asyncio.Task[Any]] = set()  # an event loop alone would forget its tasks
+_ending: set[asyncio.Task[Any]] = set()  # the event loop itself keeps only weak references
 
 
 async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work, which when cancelled is cancelled once and may then tidy up.
+    """Return the result of the work; when cancelled, cancel the work once and let it clean up.
 
-    The protocol's library cancels again at every await, so that tidying up would not get far.
+    The MCP package cancels again at every await, which would interrupt the cleaning up.
     """
     task = asyncio.create_task(work)
     try:
@@ -202,9 +204,9 @@ async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """The result of the work, done in a thread, which is waited for even when nobody wants it.
+    """Return the result of the work, done in a thread; when cancelled, wait for the thread to end.
 
-    What the thread is using may be closed after that.
+    After that, what the thread was using may be closed.
     """
     thread = asyncio.ensure_future(asyncio.to_thread(work))
     try:
@@ -216,7 +218,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 async def in_daemon_thread(work: Callable[[], T]) -> T:
-    """The result of the work, done in a thread that does not keep the program from ending."""
+    """Return the result of the work, done in a thread that does not keep the program alive."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -232,9 +234,9 @@ async def in_daemon_thread(work: Callable[[], T]) -> T:
         result, error = None, None
         try:
             result = work()
-        except BaseException as exc:  # noqa: BLE001 - whoever waits for the work hears of it
+        except BaseException as exc:  # noqa: BLE001 - raised where the work is awaited
             error = exc
-        with suppress(RuntimeError):  # the loop has ended: nobody waits
+        with suppress(RuntimeError):  # the loop has ended: nothing waits any more
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, daemon=True).start()

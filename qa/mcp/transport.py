@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qa.mcp.session import Session
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-ANY = ("0.0.0.0", "::", "")  # noqa: S104 - what is refused
+ALL_ADDRESSES = ("0.0.0.0", "::", "")  # noqa: S104 - what is refused
 PORT = 8765
 PATH = "/mcp"
 
@@ -32,12 +32,12 @@ class Address:
 
     @classmethod
     def checked(cls, host: str | None, port: int | None, *, expose: bool) -> "Address":
-        """The address, if it is one to listen on, None standing for the usual; raises UsageError.
+        """Return the address to listen on; None is the default. Raise UsageError for a wrong one.
 
         Port 0 takes any that is free.
         """
         host = LOOPBACK[0] if host is None else host
-        if host in ANY:
+        if host in ALL_ADDRESSES:
             raise UsageError(
                 f"--host {host!r} is every address of this machine; name the one to listen on."
             )
@@ -50,12 +50,12 @@ class Address:
 
     @property
     def url(self) -> str:
-        """What clients are given."""
+        """The address that clients are given."""
         return f"http://{self._bracketed}:{self.port}{PATH}"
 
     @property
     def names(self) -> list[str]:
-        """By what name clients may call the server, which keeps web pages of others out."""
+        """The host names under which clients may call: web pages of others call by other names."""
         hosts = [*LOOPBACK[:2], "[::1]"] if self.host in LOOPBACK else [self._bracketed]
         return [name for host in hosts for name in (host, f"{host}:*")]
 
@@ -64,14 +64,14 @@ class Address:
         return f"[{self.host}]" if ":" in self.host else self.host
 
     def listen(self) -> socket.socket:
-        """The socket, listening; raises ConfigError in a line if that cannot be had."""
+        """Return a listening socket; raise ConfigError where there can be none."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
-            if os.name != "nt":  # there it would let two servers share a port
+            if os.name != "nt":  # on Windows this lets two servers share a port
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.host, self.port))
-            listener.listen()  # who calls before the server is up is kept waiting, not sent away
+            listener.listen()  # clients that call before the server is up wait and are not refused
         except OSError as exc:
             listener.close()
             raise ConfigError(
@@ -81,10 +81,10 @@ class Address:
         return listener
 
 
-def serve(config: Config, address: Address | None, notice: Callable[[str], None]) -> None:
-    """Serve the corpus until told to stop: by HTTP at the address, else over stdin and stdout.
+def serve(config: Config, address: Address | None, on_notice: Callable[[str], None]) -> None:
+    """Serve the corpus until a signal comes: by HTTP at the address, else over stdin and stdout.
 
-    `notice` hears lines for the user, who reads them on stderr. Raises QAError.
+    `on_notice` gets lines for the user, who reads them on stderr. Raises QAError.
     """
     if importlib.util.find_spec("mcp") is None:
         raise ConfigError("This needs the package mcp: pip install 'ask-papers[mcp]'")
@@ -92,33 +92,33 @@ def serve(config: Config, address: Address | None, notice: Callable[[str], None]
     from qa.mcp.session import Session
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
-    shelf = Session(config, notice)
+    session = Session(config, on_notice)
     if address is None:
         if sys.stdin.isatty():
-            notice("An assistant should start this, and talk to it over stdin. Ctrl-C ends it.")
-        asyncio.run(_stdio(shelf))
+            on_notice("An assistant should start this, and talk to it over stdin. Ctrl-C ends it.")
+        asyncio.run(_stdio(session))
     else:
-        CorpusStore(config)  # a wrong path is told before anyone asks
+        CorpusStore(config)  # a wrong path is an error before the first question
         with address.listen() as listener:
             address = replace(address, port=listener.getsockname()[1])
-            notice(f"Serving {config.corpus} at {address.url}. Ctrl-C ends it.")
-            asyncio.run(_http(shelf, address, listener))
+            on_notice(f"Serving {config.corpus} at {address.url}. Ctrl-C ends it.")
+            asyncio.run(_http(session, address, listener))
 
 
-async def _stdio(shelf: "Session") -> NoReturn:
-    """Serve the one client until it closes stdin, or until a signal comes."""
+async def _stdio(session: "Session") -> NoReturn:
+    """Serve one client until it closes stdin, or until a signal comes."""
     from qa.mcp.server import PaperServer
 
-    _end_on_signals(shelf)
+    _end_on_signals(session)
     try:
-        await PaperServer(shelf).run_stdio_async()
+        await PaperServer(session).run_stdio_async()
     except* BrokenPipeError:
-        pass  # the client has gone: nobody is left to be told
-    _end(shelf, 0)
+        pass  # the client has gone: there is nobody left to report it to
+    _end(session, 0)
 
 
-async def _http(shelf: "Session", address: Address, listener: socket.socket) -> NoReturn:
-    """Serve whoever calls the address by its own name, until a signal comes."""
+async def _http(session: "Session", address: Address, listener: socket.socket) -> NoReturn:
+    """Serve all who call the address by one of its names, until a signal comes."""
     import uvicorn
     from mcp.server.transport_security import TransportSecuritySettings
 
@@ -127,7 +127,7 @@ async def _http(shelf: "Session", address: Address, listener: socket.socket) -> 
     security = TransportSecuritySettings(
         allowed_hosts=address.names, allowed_origins=[f"http://{name}" for name in address.names]
     )
-    app = PaperServer(shelf).streamable_http_app(
+    app = PaperServer(session).streamable_http_app(
         streamable_http_path=PATH, transport_security=security, host=address.host
     )
     settings = uvicorn.Config(
@@ -135,24 +135,24 @@ async def _http(shelf: "Session", address: Address, listener: socket.socket) -> 
     )
     server = uvicorn.Server(settings)
     logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
-    _end_on_signals(shelf)
+    _end_on_signals(session)
     await server.serve(sockets=[listener])
-    await asyncio.sleep(0)  # the signal that has ended it says with which code
-    _end(shelf, 0)
+    await asyncio.sleep(0)  # lets the handler of the signal, if there was one, set the exit code
+    _end(session, 0)
 
 
-def _end_on_signals(shelf: "Session") -> None:
+def _end_on_signals(session: "Session") -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda got, _: loop.call_soon_threadsafe(_end, shelf, 128 + got))
+        signal.signal(number, lambda sent, _: loop.call_soon_threadsafe(_end, session, 128 + sent))
 
 
-def _end(shelf: "Session", code: int) -> NoReturn:
+def _end(session: "Session", code: int) -> NoReturn:
     """End the program at once: a thread may be blocked on stdin, another building the store.
 
-    Nothing is lost: answers are out, and what was embedded and judged is on the disk.
+    Nothing is lost: answers are sent, and what was embedded and judged is on the disk.
     """
-    shelf.close()
+    session.close()
     if code and sys.stderr.isatty():
         sys.stderr.write("\n")  # after the ^C that the terminal shows
     sys.stderr.flush()

@@ -13,6 +13,7 @@ from qa.corpus.papers import Paper
 from qa.corpus.words import content_word_spans
 from qa.index.embedding.base import Embedder, FloatArray, Passage
 from qa.index.generation import Generation
+from qa.progress import Work, observed
 from qa.retrieval import feedback, scoring, stopping
 from qa.retrieval.feedback import CorpusStatistics, JudgedPapers
 from qa.retrieval.query import (
@@ -234,7 +235,9 @@ class Retriever:
         )
 
     def _query(self, question: str) -> Query:
-        return Query(self._embedder.embed([strip_asking(question)])[0], keyword_terms(question))
+        with observed(Work("embed", self.embedding)) as work:
+            work.result = vectors = self._embedder.embed([strip_asking(question)])
+        return Query(vectors[0], keyword_terms(question))
 
     def _candidates(self, query: Query, also: Iterable[str] = ()) -> _Candidates:
         """Return what the two indexes find for the query, and the papers in `also`."""

@@ -1,4 +1,4 @@
-"""Where our commands' spans go, as OpenTelemetry's variables say, and that it costs no time."""
+"""Where our commands' spans go, as OpenTelemetry's variables say, without delaying a command."""
 
 import logging
 import sys
@@ -21,17 +21,17 @@ from qa.config import APP, Traces
 from qa.errors import ConfigError
 from qa.tracing import is_on
 
-MOMENT = 1.0  # seconds that the end of a command may wait for a collector
-AT_THE_END = 24 * 3600 * 1000  # milliseconds: spans on a terminal must not come amid the answer
-KNOWN = ("otlp", "console", "none")
+SHUTDOWN_SECONDS = 1.0  # that the end of a command may wait for a collector
+CONSOLE_DELAY = 24 * 3600 * 1000  # milliseconds: spans on a terminal come after the answer
+EXPORTERS = ("otlp", "console", "none")
 PROTOCOLS = {"grpc": "grpc", "http/protobuf": "http"}  # and the packages that speak them
 
 
 @contextmanager
-def exporting(traces: Traces, notice: Callable[[str], None]) -> Iterator[None]:
-    """Send the spans that are made within; what cannot be sent is told in a line, and no error.
+def exporting(traces: Traces, on_notice: Callable[[str], None]) -> Iterator[None]:
+    """Send the spans that are made within; what cannot be sent is a line for `on_notice`, no error.
 
-    Where somebody has set up a provider before us (`opentelemetry-instrument`), they go there.
+    Where a provider has been set up before (`opentelemetry-instrument`), they go there.
     """
     if is_on():
         yield
@@ -39,23 +39,23 @@ def exporting(traces: Traces, notice: Callable[[str], None]) -> Iterator[None]:
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     logging.getLogger("opentelemetry").propagate = False  # it would print warnings and tracebacks
     try:
-        provider, exporters = _set_up(traces)
+        provider, exporters = _provider(traces)
     except ConfigError as exc:
-        notice(f"No traces are sent: {exc}")
+        on_notice(f"No traces are sent: {exc}")
         yield
         return
     trace.set_tracer_provider(provider)
     try:
         yield
     finally:
-        _shut_down(provider, exporters, notice)
+        _shut_down(provider, exporters, on_notice)
 
 
-class Watched(SpanExporter):
-    """An exporter that keeps in mind whether it failed."""
+class CheckedExporter(SpanExporter):
+    """An exporter that remembers whether its last export failed."""
 
-    def __init__(self, exporter: SpanExporter, where: str) -> None:
-        self.where = where
+    def __init__(self, exporter: SpanExporter, destination: str) -> None:
+        self.destination = destination
         self.failed = False
         self._exporter = exporter
 
@@ -71,28 +71,28 @@ class Watched(SpanExporter):
         self._exporter.shutdown()
 
 
-def _set_up(traces: Traces) -> tuple[TracerProvider, list[Watched]]:
-    """The provider, and the exporters that its spans go to; raises ConfigError."""
+def _provider(traces: Traces) -> tuple[TracerProvider, list[CheckedExporter]]:
+    """Return a provider, and the exporters that its spans go to; raise ConfigError."""
     try:
-        exporters = [Watched(*_opened(name, traces)) for name in traces.exporters]
+        exporters = [CheckedExporter(*_exporter(name, traces)) for name in traces.exporters]
         provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         for exporter in exporters:
-            delay = AT_THE_END if exporter.where == "console" else None
+            delay = CONSOLE_DELAY if exporter.destination == "console" else None
             provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=delay))
     except ConfigError:
         raise
-    except Exception as exc:  # the many variables that OpenTelemetry itself reads
+    except Exception as exc:  # from the many variables that OpenTelemetry itself reads
         raise ConfigError(f"OpenTelemetry cannot be set up as its variables say: {exc}") from exc
     return provider, exporters
 
 
-def _opened(name: str, traces: Traces) -> tuple[SpanExporter, str]:
-    """The exporter and where it sends spans to; raises ConfigError."""
+def _exporter(name: str, traces: Traces) -> tuple[SpanExporter, str]:
+    """Return the exporter of this name and where it sends spans to; raise ConfigError."""
     if name == "console":
         return ConsoleSpanExporter(out=sys.stderr), "console"
     if name != "otlp":
         raise ConfigError(
-            f"OTEL_TRACES_EXPORTER is {name!r}; it must be one of {', '.join(KNOWN)}."
+            f"OTEL_TRACES_EXPORTER is {name!r}; it must be one of {', '.join(EXPORTERS)}."
         )
     if traces.protocol not in PROTOCOLS:
         raise ConfigError(
@@ -104,14 +104,14 @@ def _opened(name: str, traces: Traces) -> tuple[SpanExporter, str]:
         module = import_module(f"opentelemetry.exporter.otlp.proto.{package}.trace_exporter")
     except ImportError as exc:
         raise ConfigError(
-            f"OpenTelemetry over {traces.protocol} wants another package. Install it with: "
+            f"OpenTelemetry over {traces.protocol} needs another package. Install it with: "
             f"pip install '{APP}[otel]'"
         ) from exc
     return module.OTLPSpanExporter(), traces.endpoint or "localhost"
 
 
 def _resource() -> Resource:
-    """What the spans are said to come from: the environment's name for it, else ours."""
+    """Return what the spans are said to come from: the name in the environment, or else ours."""
     resource = Resource.create()
     if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: APP}))
@@ -119,14 +119,18 @@ def _resource() -> Resource:
 
 
 def _shut_down(
-    provider: TracerProvider, exporters: Sequence[Watched], notice: Callable[[str], None]
+    provider: TracerProvider,
+    exporters: Sequence[CheckedExporter],
+    on_notice: Callable[[str], None],
 ) -> None:
-    """Send what is left, but do not wait longer than a moment."""
+    """Send what is left, but wait no longer than SHUTDOWN_SECONDS."""
     ending = Thread(target=provider.shutdown, daemon=True)
     ending.start()
-    ending.join(MOMENT)
+    ending.join(SHUTDOWN_SECONDS)
     for exporter in exporters:
         if exporter.failed:
-            notice(f"Traces could not be sent to {exporter.where}: is a collector running there?")
+            on_notice(
+                f"Traces could not be sent to {exporter.destination}: is a collector running there?"
+            )
         if ending.is_alive():
             exporter.shutdown()  # ends its waiting for another try

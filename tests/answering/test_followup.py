@@ -24,8 +24,7 @@ from qa.answering.followup import (
 )
 from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Outcome
 from qa.errors import ChatAuthError, ChatUnreachable, UsageError
-from qa.llm.client import OpenAIChat
-from qa.llm.connection import Timeouts
+from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.messages import Usage
 from qa.llm.prompts import load_prompt
 from qa.retrieval.relevance import Relevance
@@ -317,8 +316,8 @@ def test_the_last_answer_without_papers_is_the_corpus():
 
 def interpret(server, line=LINE, turns=None):
     async def work():
-        limits = Timeouts(connect=5, total=5, tries=1)
-        chat = OpenAIChat("m", api_key="k", base_url=server.url, limits=limits)
+        timeouts = Timeouts(connect=5, total=5, attempts=1)
+        chat = OpenAIChat("m", api_key="k", base_url=server.url, timeouts=timeouts)
         try:
             system, user = (load_prompt(f"followup.{part}", None) for part in ("system", "user"))
             interpreter = Interpreter(chat, system, user)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.answering.safe_text import CleanStream, clean, clean_line
+from qa.answering.safe_text import CleanStream, clean, clean_line, encodable
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,11 @@ def test_pieces_show_the_same_as_the_whole(text: str, sizes: list[int]) -> None:
         shown += stream.feed(rest[:size])
         rest = rest[size:]
     assert shown + stream.feed(rest) + stream.flush() == clean(text)
+
+
+@given(st.text(st.characters()))
+def test_any_text_is_made_encodable_and_keeps_its_length(text):
+    safe = encodable(text + "\ud800")
+    safe.encode()
+    assert len(safe) == len(text) + 1
+    assert encodable(safe) == safe

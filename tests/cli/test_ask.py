@@ -172,8 +172,8 @@ def test_an_answer_cut_off_says_so_in_one_sentence(server, qa):
     done = qa("ask", BACKPROP)
     assert done.exit_code == 1
     assert done.stderr.splitlines()[0] == (
-        "Warning: The answer is not complete: scripted reached its output limit."
-        " Ask for less, or set a QA_MODEL with longer replies"
+        "Warning: The answer is not complete: The model scripted reached its output limit."
+        " Ask for less, or set a QA_MODEL with longer replies."
     )
 
 

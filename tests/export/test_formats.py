@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from qa.corpus.papers import Paper, Record, as_paper, paper_id
 from qa.corpus.readers.corpus import read_corpus
 from qa.export.bibtex import bibtex, escaped
-from qa.export.formats import Format, written
+from qa.export.formats import Format, export_papers
 from qa.export.markdown import markdown
-from qa.export.references import Name, citation_keys, name_parts, references
+from qa.export.references import AuthorName, citation_keys, exported_papers, name_parts
 
 SUFFIX = {Format.BIBTEX: "bib", Format.RIS: "ris", Format.CSV: "csv"}
 NASTY = [
@@ -47,7 +47,7 @@ FULL = paper(
 def back(papers, form, folder):
     """Write the papers, and return the records that are read from what was written."""
     path = folder / f"out.{SUFFIX[form]}"
-    path.write_text(written(references(papers), form), encoding="utf-8", newline="")
+    path.write_text(export_papers(exported_papers(papers), form), encoding="utf-8", newline="")
     return list(read_corpus(path).records())
 
 
@@ -116,13 +116,13 @@ def test_citation_keys_are_unique_and_the_same_in_every_export():
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("Jane Doe", Name("Doe", "Jane")),
-        ("Jan van der Berg", Name("van der Berg", "Jan")),
-        ("Martin Luther King Jr.", Name("King", "Martin Luther", "Jr.")),
-        ("OpenAI", Name("OpenAI")),
-        ("The ATLAS Collaboration", Name("The ATLAS Collaboration")),
-        ("李 明", Name("明", "李")),
-        ("", Name("")),
+        ("Jane Doe", AuthorName("Doe", "Jane")),
+        ("Jan van der Berg", AuthorName("van der Berg", "Jan")),
+        ("Martin Luther King Jr.", AuthorName("King", "Martin Luther", "Jr.")),
+        ("OpenAI", AuthorName("OpenAI")),
+        ("The ATLAS Collaboration", AuthorName("The ATLAS Collaboration")),
+        ("李 明", AuthorName("明", "李")),
+        ("", AuthorName("")),
     ],
 )
 def test_names_are_taken_apart(name, parts):
@@ -130,7 +130,7 @@ def test_names_are_taken_apart(name, parts):
 
 
 def test_bibtex_keeps_capitals_and_balances_its_braces():
-    text = bibtex(references([FULL, paper("Open { brace")]))
+    text = bibtex(exported_papers([FULL, paper("Open { brace")]))
     assert "title = {{BERT} and {ResNet} for \\$5: an Approach}" in text
     assert text.count("{") == text.count("}")
     assert escaped("a---b") == "a-{}-{}-b"
@@ -138,7 +138,7 @@ def test_bibtex_keeps_capitals_and_balances_its_braces():
 
 def test_bibtex_tells_journals_from_proceedings():
     found = bibtex(
-        references(
+        exported_papers(
             [
                 paper("One", venue="Nature"),
                 paper("Two", venue="Proceedings of the 9th Conference"),
@@ -151,21 +151,23 @@ def test_bibtex_tells_journals_from_proceedings():
 
 
 def test_markdown_shows_markup_as_text():
-    text = markdown(references([paper("A *bold* [link](http://x) `code` <b> # $x$")]))
+    text = markdown(exported_papers([paper("A *bold* [link](http://x) `code` <b> # $x$")]))
     assert r"\*bold\* \[link\](http://x) \`code\` \<b\> \# \$x\$" in text
 
 
 def test_control_characters_are_left_out_in_every_format():
     steered = paper("A \x1b[31mred\x1b[0m title", "It is \x07 red.\nAnd it has two lines of text.")
     for form in [*SUFFIX, Format.MARKDOWN]:
-        text = written(references([steered]), form)
+        text = export_papers(exported_papers([steered]), form)
         assert "\x1b" not in text
         assert "\x07" not in text
 
 
 def test_nothing_is_an_empty_document():
-    assert [written([], form) for form in (Format.BIBTEX, Format.RIS, Format.MARKDOWN)] == [""] * 3
-    assert written([], Format.CSV).count("\n") == 1
+    assert [export_papers([], form) for form in (Format.BIBTEX, Format.RIS, Format.MARKDOWN)] == [
+        ""
+    ] * 3
+    assert export_papers([], Format.CSV).count("\n") == 1
 
 
 QUESTION = "which lanes made people cycle?"

@@ -1,8 +1,6 @@
 """Documents of other frameworks' readers become papers, and papers a corpus file."""
 
 import math
-import os
-from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 from pathlib import Path
@@ -13,8 +11,7 @@ import pytest
 
 from qa.corpus.papers import Record
 from qa.corpus.readers.corpus import read_corpus
-from qa.errors import StoreError, UsageError
-from qa.llama_index.build import corpus_folder, write_papers
+from qa.errors import UsageError
 from qa.llama_index.documents import LoadedText, import_documents
 
 CORPORA = paths.CORPORA
@@ -34,7 +31,7 @@ def only(text, metadata=None, columns=None):
 def why_not(text, metadata=None):
     taken = import_documents([LoadedText(text, metadata or {})])
     assert taken.papers == ()
-    (line,) = taken.trouble_lines
+    (line,) = taken.notices
     return line
 
 
@@ -162,7 +159,7 @@ def test_a_document_whose_metadata_cannot_be_read_is_skipped_and_no_other_is(tol
     odd = LoadedText(ABSTRACT, {"title": TITLE, "file_name": "odd.pdf", **told}, 1)
     taken = import_documents([odd, LoadedText(ABSTRACT, {"title": "Moss"}, 2)])
     assert [paper.title for paper in taken.papers] == ["Moss"]
-    assert taken.trouble_lines == ["1 skipped, metadata that cannot be read: odd.pdf"]
+    assert taken.notices == ["1 skipped, metadata that cannot be read: odd.pdf"]
 
 
 def test_metadata_that_tell_nothing_of_a_paper_need_not_be_readable():
@@ -172,7 +169,7 @@ def test_metadata_that_tell_nothing_of_a_paper_need_not_be_readable():
 
 def test_names_that_are_no_text_are_none():
     taken = import_documents([LoadedText("", {"file_name": Mute(), "url": Mute()}, 3)])
-    assert taken.trouble_lines == ["1 skipped, metadata that cannot be read: document 3"]
+    assert taken.notices == ["1 skipped, metadata that cannot be read: document 3"]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +244,7 @@ def test_pages_of_one_file_are_one_paper():
         (TITLE, "We surveyed forty churches."),
         ("Moss", ABSTRACT),
     ]
-    (line,) = taken.trouble_lines
+    (line,) = taken.notices
     assert line.startswith("2 of the documents are full texts: of each the abstract is taken, or")
 
 
@@ -294,85 +291,6 @@ def test_a_files_bytes_are_no_text(text):
 
 def test_many_documents_without_papers_are_told_of_in_one_line():
     taken = import_documents(LoadedText("", {}, number) for number in range(1, 10))
-    assert taken.trouble_lines == [
+    assert taken.notices == [
         "9 skipped, no text: document 1, document 2, document 3, document 4, document 5, …"
     ]
-
-
-def test_written_papers_are_read_back_as_they_were(tmp_path):
-    records = [r for r in read_corpus(CORPORA).records() if isinstance(r, Record)]
-    write_papers(tmp_path / "all", records)
-    again = [r for r in read_corpus(tmp_path / "all").records() if isinstance(r, Record)]
-
-    def told(entries, suffix=""):
-        return {replace(entry, source=entry.source + suffix) for entry in entries}
-
-    assert told(again) == told(records, ".jsonl")
-
-
-def test_papers_are_kept_under_the_files_they_come_from(tmp_path):
-    taken = import_documents(
-        [
-            LoadedText(ABSTRACT, {"title": TITLE, "file_path": "/a/b/walls: 1.pdf"}),
-            LoadedText(ABSTRACT, {"title": "Moss", "file_name": ".moss.md"}),
-            LoadedText(ABSTRACT, {"title": "Fern", "url": "https://example.org/fern"}),
-            LoadedText(ABSTRACT, {"title": "Fungi", "file_name": "Moss.MD"}),
-        ]
-    )
-    write_papers(tmp_path, taken.papers)
-    assert {r.title: r.source for r in read_corpus(tmp_path).records()} == {
-        TITLE: "walls_ 1.pdf.jsonl",
-        "Moss": "moss.md.jsonl",
-        "Fern": "documents.jsonl",
-        "Fungi": "moss.md.jsonl",
-    }
-
-
-@pytest.mark.parametrize("letter", ["a", "ü", "研", "😀"])
-def test_long_names_that_begin_alike_are_files_of_their_own(tmp_path, letter):
-    names = [f"{letter * 100}{letter * 50}{end}.pdf" for end in ("1", "2")]
-    loaded = (
-        LoadedText(ABSTRACT, {"title": f"{TITLE} {n}", "file_name": name})
-        for n, name in enumerate(names)
-    )
-    write_papers(tmp_path, import_documents(loaded).papers)
-    files = [path.name for path in tmp_path.iterdir()]
-    assert len(files) == 2
-    assert max(len(os.fsencode(name)) for name in files) <= 210
-    assert len(list(read_corpus(tmp_path).records())) == 2
-
-
-def test_a_name_of_dots_is_no_hidden_file(tmp_path):
-    write_papers(tmp_path, [only(ABSTRACT, {"title": TITLE, "file_name": ".."})])
-    assert [path.name for path in tmp_path.iterdir()] == ["documents.jsonl"]
-
-
-def test_the_same_papers_in_another_order_leave_the_files_be(tmp_path):
-    papers = [only(ABSTRACT, {"title": TITLE}), only(ABSTRACT, {"title": "Moss"})]
-    write_papers(tmp_path, papers)
-    path = tmp_path / "documents.jsonl"
-    before = path.stat().st_ino
-    write_papers(tmp_path, reversed(papers))
-    assert path.stat().st_ino == before
-    write_papers(tmp_path, papers[:1])
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 1
-
-
-def test_what_is_no_more_is_taken_away_and_nothing_else(tmp_path):
-    (tmp_path / "old.pdf.jsonl").write_text("{}")
-    (tmp_path / "documents.jsonl.17.new").write_text("{")
-    (tmp_path / "diary.txt").write_text("mine")
-    write_papers(tmp_path, [only(ABSTRACT, {"title": TITLE})])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["diary.txt", "documents.jsonl"]
-
-
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
-    (tmp_path / "documents").write_text("a file")
-    with pytest.raises(StoreError, match="could not be written"):
-        write_papers(corpus_folder(tmp_path, "x"), [only(ABSTRACT, {"title": TITLE})])
-
-
-@pytest.mark.parametrize("name", ["", "../secrets", "a/b", ".hidden", "con\n", "x" * 81])
-def test_a_name_that_is_no_file_name_is_refused(tmp_path, name):
-    with pytest.raises(UsageError, match="cannot name a corpus"):
-        corpus_folder(tmp_path, name)

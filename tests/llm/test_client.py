@@ -23,14 +23,13 @@ from qa.errors import (
     ChatUnreachable,
     ConfigError,
 )
-from qa.llm.client import OpenAIChat
-from qa.llm.connection import Timeouts
+from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.messages import Message, Usage
 
 KEY = "sk-test-0123456789abcdef"
 QUESTION = [Message("system", "Be brief."), Message("user", "Which papers?")]
-PATIENT = Timeouts(pause=0.001, total=20, idle=20)
-HASTY = Timeouts(pause=0.001, connect=0.2, total=0.2, idle=0.1)
+UNHURRIED = Timeouts(first_pause=0.001, total=20, idle=20)
+HASTY = Timeouts(first_pause=0.001, connect=0.2, total=0.2, idle=0.1)
 SCHEMA = {
     "type": "object",
     "properties": {"relevance": {"type": "string", "enum": ["yes", "partly", "no"]}},
@@ -47,8 +46,8 @@ def server():
 
 
 @contextlib.asynccontextmanager
-async def client(url, *, model="scripted", key=KEY, limits=PATIENT, options=None):
-    chat = OpenAIChat(model, api_key=key, base_url=url, limits=limits, options=options)
+async def client(url, *, model="scripted", key=KEY, timeouts=UNHURRIED, options=None):
+    chat = OpenAIChat(model, api_key=key, base_url=url, timeouts=timeouts, options=options)
     try:
         yield chat
     finally:
@@ -228,7 +227,7 @@ class TestWhatServersDoNotTake:
         no = (Status(400, f"unknown field {name}") for name in ("seed", "temperature", "top_k"))
         server.queue(*no, Reply("yes"))
         complete(
-            server, options={"temperature": 0, "seed": 1, "top_k": 2}, limits=Timeouts(tries=1)
+            server, options={"temperature": 0, "seed": 1, "top_k": 2}, timeouts=Timeouts(attempts=1)
         )
         assert len(server.bodies) == 4
 
@@ -281,9 +280,9 @@ class TestPassingFailures:
     @pytest.mark.parametrize(
         ("status", "error", "words"),
         [
-            (429, ChatRateLimited, r"too busy for scripted: refused 4 times \(429\)"),
-            (503, ChatRateLimited, r"too busy for scripted: refused 4 times \(503\)"),
-            (500, ChatError, r"failed on scripted \(500\) after 4 tries"),
+            (429, ChatRateLimited, r"too busy for scripted: it refused 4 times \(429\)"),
+            (503, ChatRateLimited, r"too busy for scripted: it refused 4 times \(503\)"),
+            (500, ChatError, r"failed on scripted \(500\) after 4 attempts"),
         ],
     )
     def test_a_lasting_failure_ends_after_all_tries(self, server, status, error, words):
@@ -294,12 +293,12 @@ class TestPassingFailures:
 
     def test_retry_after_is_waited_for(self, server):
         server.queue(Status(429, headers={"Retry-After": "0.05"}), Reply("yes"))
-        assert complete(server, limits=Timeouts(pause=1000)).text == "yes"
+        assert complete(server, timeouts=Timeouts(first_pause=1000)).text == "yes"
 
     def test_retry_after_may_be_a_date(self, server):
         past = format_datetime(datetime.now(UTC) - timedelta(minutes=1), usegmt=True)
         server.queue(Status(429, headers={"Retry-After": past}), Reply("yes"))
-        assert complete(server, limits=Timeouts(pause=1000)).text == "yes"
+        assert complete(server, timeouts=Timeouts(first_pause=1000)).text == "yes"
 
     def test_nonsense_in_retry_after_is_ignored(self, server):
         server.queue(Status(429, headers={"Retry-After": "soon"}), Reply("yes"))
@@ -313,7 +312,7 @@ class TestPassingFailures:
     def test_no_try_is_made_that_would_end_after_the_time_limit(self, server):
         server.queue(Status(503, headers={"Retry-After": "5"}))
         with pytest.raises(ChatRateLimited):
-            complete(server, limits=HASTY)
+            complete(server, timeouts=HASTY)
 
     def test_a_used_up_quota_is_not_tried_again(self, server):
         server.queue(Status(429, "You exceeded …", error={"code": "insufficient_quota"}))
@@ -384,7 +383,7 @@ class TestLastingFailures:
         with ChatServer() as gone:
             pass
         with pytest.raises(ChatUnreachable, match=r"connection refused.*running.*OPENAI_BASE_URL"):
-            complete(gone, limits=Timeouts(pause=1000))
+            complete(gone, timeouts=Timeouts(first_pause=1000))
 
     def test_an_unknown_host_is_told_at_once(self):
         async def ask():
@@ -405,12 +404,12 @@ class TestLastingFailures:
     def test_a_server_that_hangs_ends_in_a_timeout(self, server):
         server.queue(Hang())
         with pytest.raises(ChatTimeout, match=r"within 0\.2 s.*QA_TIMEOUT"):
-            complete(server, limits=HASTY)
+            complete(server, timeouts=HASTY)
 
     def test_a_body_that_stalls_ends_in_a_timeout(self, server):
         server.queue(Events(["a"], end="stall"))
         with pytest.raises(ChatTimeout):
-            complete(server, limits=HASTY)
+            complete(server, timeouts=HASTY)
 
     @pytest.mark.parametrize("page", [PAGE, Raw(b"OK", "text/plain"), Raw(b"[]"), Raw(b"")])
     def test_what_is_no_chat_reply_is_told(self, server, page):
@@ -561,7 +560,7 @@ class TestStreams:
     @pytest.mark.parametrize("end", ["eof", "cut", "stall"])
     def test_a_missing_epilogue_does_no_harm(self, server, end):
         server.queue(Events(["yes"], finish="stop", end=end))
-        assert text_of(server, limits=Timeouts(idle=0.1)) == "yes"
+        assert text_of(server, timeouts=Timeouts(idle=0.1)) == "yes"
 
     @pytest.mark.parametrize("end", ["eof", "cut"])
     def test_a_stream_cut_off_keeps_its_pieces_and_says_so(self, server, end):
@@ -580,21 +579,21 @@ class TestStreams:
 
     def test_a_stream_that_stalls_keeps_its_pieces_and_says_so(self, server):
         server.queue(Events(["[1] ", "says"], end="stall"))
-        pieces, error, _ = stream(server, limits=HASTY)
+        pieces, error, _ = stream(server, timeouts=HASTY)
         assert pieces == ["[1] ", "says"]
         assert isinstance(error, ChatTimeout)
         assert "stopped in the middle" in str(error)
 
     def test_a_stream_that_never_begins_ends_in_a_timeout(self, server):
         server.queue(Events([""], end="stall"))
-        pieces, error, _ = stream(server, limits=HASTY)
+        pieces, error, _ = stream(server, timeouts=HASTY)
         assert (pieces, type(error)) == ([], ChatTimeout)
         assert "QA_TIMEOUT" in str(error)
 
     def test_a_stream_that_drips_forever_ends(self, server):
         server.queue(Events(["drip"], end="stall"))
-        limits = Timeouts(stream=0.2, idle=1000)
-        pieces, error, _ = stream(server, limits=limits)
+        timeouts = Timeouts(stream=0.2, idle=1000)
+        pieces, error, _ = stream(server, timeouts=timeouts)
         assert (pieces, type(error)) == (["drip"], ChatTimeout)
 
     def test_the_output_limit_is_told_after_the_text(self, server):
@@ -660,7 +659,7 @@ class TestStreams:
     )
     def test_a_lasting_failure_is_told(self, server, failure, error):
         server.queue(failure)
-        pieces, raised, usage = stream(server, limits=HASTY)
+        pieces, raised, usage = stream(server, timeouts=HASTY)
         assert (pieces, type(raised), usage) == ([], error, Usage())
 
     @pytest.mark.parametrize("size", [1, 3, 7, 1000])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from chat_server import ChatServer, Hang, Raw, Status
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa.errors import (
@@ -19,7 +19,7 @@ from qa.errors import (
     ConfigError,
 )
 from qa.llm.models import DEFAULT_MODEL, choose_model
-from qa.llm.replies import Thinking, extract_json, without_thinking
+from qa.llm.replies import ThinkingFilter, extract_json, without_thinking
 
 KEY = "sk-test-0123456789abcdef"
 VERDICT = {"papers": [{"key": "P1", "relevance": "yes", "sentences": [1, 2]}]}
@@ -61,11 +61,13 @@ class TestJson:
         with pytest.raises(ChatBadReply, match="asked for JSON"):
             extract_json(text)
 
+    @settings(deadline=None)
     @given(st.text(), st.dictionaries(st.text(), st.integers() | st.text(), min_size=1), st.text())
     def test_it_never_fails_in_another_way(self, before, value, after):
         found = extract_json(before + json.dumps(value) + after)
         assert isinstance(found, dict | list)
 
+    @settings(deadline=None)
     @given(st.text(alphabet='{}[]",:1 a\\`'))
     def test_nonsense_is_json_or_told(self, text):
         with contextlib.suppress(ChatBadReply):
@@ -89,20 +91,21 @@ class TestThinking:
     def test_only_the_reply_is_left(self, text, reply):
         assert without_thinking(text) == reply
 
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from(["<think>", "</think>", "<", "hm", "\n", "think>", "/"])))
     def test_pieces_give_what_the_whole_gives(self, pieces):
-        whole = Thinking()
-        torn = Thinking()
+        whole = ThinkingFilter()
+        torn = ThinkingFilter()
         expected = whole.feed("".join(pieces)) + whole.rest()
         assert "".join(torn.feed(piece) for piece in pieces) + torn.rest() == expected
 
     def test_a_supposed_section_that_never_closes_was_none(self):
-        thinking = Thinking(opened=True)
+        thinking = ThinkingFilter(opened=True)
         assert thinking.feed("[1] says so.") == ""
         assert thinking.rest() == "[1] says so."
 
     def test_a_supposed_section_may_open_after_all(self):
-        thinking = Thinking(opened=True)
+        thinking = ThinkingFilter(opened=True)
         assert thinking.feed("<think>hm</think>yes") == "yes"
 
 

@@ -15,7 +15,6 @@ from qa.config import configured
 from qa.index.layout import StoreLayout
 from qa.index.locks import withdraw_lease, writer_lock
 from qa.library import open_library
-from qa.mcp.session import NoListener
 
 
 def test_the_store_is_built_at_first_use_once_for_all_who_wait(environment, small_corpus):
@@ -91,9 +90,9 @@ def add_paper(corpus):
 def test_a_rebuild_by_another_process_is_taken_up_by_the_next_call(environment, small_corpus):
     environment.setenv("QA_CORPUS", str(small_corpus))
 
-    async def conversation(client, shelf):
+    async def conversation(client, session):
         before = await client.call_tool("search_papers", {"query": "snails"})
-        old = shelf._held.library.generation.folder
+        old = session._current.library.generation.folder
         add_paper(small_corpus)
         changed = await client.call_tool("corpus_status", {})
         await asyncio.to_thread(
@@ -113,12 +112,12 @@ def test_a_rebuild_by_another_process_is_taken_up_by_the_next_call(environment, 
 def test_a_request_keeps_its_library_until_it_is_over(environment, small_corpus):
     environment.setenv("QA_CORPUS", str(small_corpus))
 
-    async def conversation(_, shelf):
-        async with shelf.library(NoListener()) as old:
+    async def conversation(_, session):
+        async with session.library() as old:
             add_paper(small_corpus)
             with open_library(configured(), chat=False, refresh=True):
                 pass
-            async with shelf.library(NoListener()) as new:
+            async with session.library() as new:
                 assert new is not old
                 return len(old.papers()), len(new.papers())
 

@@ -1,4 +1,4 @@
-"""The MCP server's tools, resources and prompts, asked by the SDK's own client in this process."""
+"""The MCP server's tools, called by the SDK's own client in this process."""
 
 import asyncio
 import json
@@ -9,7 +9,6 @@ from contextlib import suppress
 import paths
 import pytest
 from chat_server import ChatServer
-from mcp import MCPError
 from mcp_clients import (
     BACKPROP,
     MODES,
@@ -27,68 +26,12 @@ from qa.index.layout import StoreLayout
 from qa.library import open_library
 
 
-def described(schema, path=""):
-    """Every property of the schema, with whether it is described."""
-    for name, part in schema.get("properties", {}).items():
-        yield f"{path}.{name}", bool(part.get("description"))
-    for name, part in schema.get("$defs", {}).items():
-        yield from described(part, f"{path}.{name}")
-
-
 @pytest.fixture
 def chat(seeds):
     with ChatServer(model=LabelModel()) as server:
         seeds.setenv("OPENAI_BASE_URL", server.url)
         seeds.setenv("QA_MODEL", "scripted")
         yield server
-
-
-# What is offered
-
-
-def test_every_argument_and_every_field_of_a_result_is_described(environment):
-    async def conversation(client, _):
-        return (await client.list_tools()).tools
-
-    tools = talk(conversation)
-    assert {tool.name for tool in tools} == {
-        *("ask", "search_papers", "get_paper", "corpus_status"),
-    }
-    for tool in tools:
-        fields = dict([*described(tool.input_schema), *described(tool.output_schema)])
-        assert [name for name, told in fields.items() if not told] == [], tool.name
-
-
-def test_every_tool_says_that_it_only_reads(environment):
-    async def conversation(client, _):
-        return (await client.list_tools()).tools
-
-    for tool in talk(conversation):
-        assert tool.annotations.read_only_hint
-        assert tool.annotations.destructive_hint is False
-        assert tool.description
-        assert "\n    " not in tool.description
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_the_server_says_how_to_use_it(environment, mode):
-    async def conversation(client, _):
-        return client.instructions, client.server_info
-
-    instructions, info = talk(conversation, mode=mode)
-    assert info.name == "ask-papers"
-    for tool in ("ask", "search_papers", "get_paper", "corpus_status"):
-        assert tool in instructions
-
-
-def test_prompts_carry_what_the_user_wants_to_know(environment):
-    async def conversation(client, _):
-        names = {prompt.name: prompt for prompt in (await client.list_prompts()).prompts}
-        for name, prompt in names.items():
-            assert all(argument.description for argument in prompt.arguments), name
-        return await client.get_prompt("answer", {"question": "who prunes?"})
-
-    assert "who prunes?" in talk(conversation).messages[0].content.text
 
 
 # ask without a chat model
@@ -237,13 +180,13 @@ def test_evidence_only_asks_no_model(chat):
 def test_a_cancelled_question_stops_asking_the_model(seeds, mode):
     model = Halting()
 
-    async def conversation(client, shelf):
+    async def conversation(client, session):
         asking = asyncio.create_task(client.call_tool("ask", ONE_CALL))
         await asyncio.to_thread(model.asked.wait, 30)
         asking.cancel()
         with suppress(asyncio.CancelledError):
             await asking
-        while shelf._held.users:
+        while session._current.requests:
             await asyncio.sleep(0)
         model.go.set()
         return await client.call_tool("search_papers", {"query": "the server lives on"})
@@ -391,39 +334,3 @@ def test_half_a_character_in_a_file_name_does_no_harm(environment, small_corpus)
     assert "page-" in result.structured_content["papers"][0]["sources"][0]
     json.dumps(result.structured_content).encode()
     text_of(result).encode()
-
-
-# Resources
-
-
-def test_a_paper_is_a_resource(seeds):
-    async def conversation(client, _):
-        found = await client.call_tool("search_papers", {"query": BACKPROP, "limit": 1})
-        paper = found.structured_content["papers"][0]
-        return paper, await client.read_resource(f"paper://{paper['id']}")
-
-    paper, resource = talk(conversation)
-    assert resource.contents[0].text.startswith(f"# {paper['title']}\n")
-    assert paper["evidence"][0]["text"] in resource.contents[0].text
-
-
-def test_the_list_of_papers_comes_in_pages_and_not_as_a_resource_each(seeds):
-    async def conversation(client, _):
-        listed = (await client.list_resources()).resources
-        pages = [await client.read_resource(f"papers://page/{n}") for n in range(1, 7)]
-        return listed, [page.contents[0].text.splitlines() for page in pages]
-
-    listed, pages = talk(conversation)
-    assert [str(one.uri) for one in listed] == ["papers://page/1"]
-    assert pages[0][0] == "Page 1 of 6, 558 papers in all"
-    assert len({line.split()[0] for page in pages for line in page[1:]}) == 558
-
-
-@pytest.mark.parametrize("uri", ["paper://zz", "papers://page/7", "papers://page/x", "nix://a"])
-def test_an_unknown_resource_is_an_error_in_a_line(seeds, uri):
-    async def conversation(client, _):
-        with pytest.raises(MCPError) as caught:
-            await client.read_resource(uri)
-        return str(caught.value)
-
-    assert len(talk(conversation).splitlines()) == 1

@@ -24,12 +24,12 @@ def talk(conversation, *, mode="auto"):
     """What the conversation returns, held with a server in this process."""
 
     async def hold():
-        shelf = Session(configured(), lambda _: None)
+        session = Session(configured(), lambda _: None)
         try:
-            async with Client(PaperServer(shelf), mode=mode) as client:
-                return await conversation(client, shelf)
+            async with Client(PaperServer(session), mode=mode) as client:
+                return await conversation(client, session)
         finally:
-            shelf.close()
+            session.close()
 
     return asyncio.run(hold())
 

@@ -1,43 +1,44 @@
-"""The chat client of a local model: the usual one, to a server that the first call starts."""
+"""A model file as a chat model: the client of a llama.cpp server that the first call starts."""
 
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatUnreachable
-from qa.llm.client import OpenAIChat
-from qa.llm.connection import Timeouts
+from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.llama_cpp.model_file import ModelFile, megabytes
 from qa.llm.llama_cpp.server import Capacity, LocalServer, require_llama
 from qa.llm.messages import Message, Reply, ReplyStream, Usage, estimated_usage
 
-PATIENCE = Timeouts.within(3_600.0)  # a slow machine is no failure, and is only the user's own
+# A slow machine is no failure: one hour for a reply.
+LOCAL_TIMEOUTS = Timeouts.within(3_600.0)
 OPTIONS = {
-    "temperature": 0,  # the same question, the same verdicts
-    "max_tokens": 2_048,  # small models may never find an end
-    "chat_template_kwargs": {"enable_thinking": False},  # pages of thoughts for every paper
+    "temperature": 0,  # the same question gets the same verdicts
+    "max_tokens": 2_048,  # small models may repeat themselves without end
+    "chat_template_kwargs": {"enable_thinking": False},  # it takes pages for every paper
 }
-ROOM = 8  # the part of the context, one in so many, that an answer must find left
-BROKEN = (ChatUnreachable, ChatBadReply)  # how the end of the server looks to the client
+ANSWER_SHARE = 8  # one part in so many of the context is kept for the answer
+SERVER_ENDED = (ChatUnreachable, ChatBadReply)  # what the client raises when the process ended
 
 
 class LocalChat:
-    """A chat model that runs here; see Chat. `serving` gives its server, started if need be.
+    """A chat model that runs on this machine; see Chat.
 
-    Calls raise ConfigError as well: where llama.cpp cannot load the model.
+    `get_server` returns its server, which is started if need be. Calls raise ConfigError as well,
+    where llama.cpp cannot load the model.
     """
 
     def __init__(
         self,
         model: str,
-        serving: Callable[[], Awaitable[LocalServer]],
+        get_server: Callable[[], Awaitable[LocalServer]],
         *,
         context: int,
-        limits: Timeouts | None,
+        timeouts: Timeouts | None,
     ) -> None:
         self.model = model
         self.context = context  # tokens, prompt and reply
-        self._serving = serving
-        self._limits = limits or PATIENCE
+        self._get_server = get_server
+        self._timeouts = timeouts or LOCAL_TIMEOUTS
         self._server: LocalServer | None = None
         self._client: OpenAIChat | None = None
 
@@ -48,8 +49,8 @@ class LocalChat:
         client = await self.client()
         try:
             return await client.complete(messages, schema=schema)
-        except BROKEN as exc:
-            raise await self.explained(exc) from exc
+        except SERVER_ENDED as exc:
+            raise await self.with_cause(exc) from exc
 
     def stream(self, messages: Sequence[Message]) -> ReplyStream:
         """Return the reply as it is written; see Chat."""
@@ -61,29 +62,29 @@ class LocalChat:
             await self._client.close()
 
     async def client(self) -> OpenAIChat:
-        """The client of the server, which is waited for."""
-        server = self._server = self._server or await self._serving()
+        """Return the client of the server, once that has loaded the model."""
+        server = self._server = self._server or await self._get_server()
         if self._client is None:
             self._client = OpenAIChat(
                 self.model,
                 api_key=server.api_key,
                 base_url=server.base_url,
-                limits=self._limits,
+                timeouts=self._timeouts,
                 options=OPTIONS,
             )
         return self._client
 
-    def make_room(self, messages: Sequence[Message]) -> None:
-        """Raise ChatContextTooLong where a prompt may fit, but leaves too little for the answer."""
+    def check_room(self, messages: Sequence[Message]) -> None:
+        """Raise ChatContextTooLong where the prompt leaves too little context for the answer."""
         prompt = estimated_usage(messages, 0).prompt_tokens
-        if prompt > self.context - self.context // ROOM:
+        if prompt > self.context - self.context // ANSWER_SHARE:
             raise ChatContextTooLong(
-                f"the prompt of some {prompt:,} tokens leaves no room for an answer in the "
-                f"{self.context:,} that {self.model} has here: ask for less"
+                f"The prompt of some {prompt:,} tokens leaves no room for an answer in the "
+                f"{self.context:,} that {self.model} has here: ask for less."
             )
 
-    async def explained(self, error: ChatError) -> ChatError:
-        """The error that says more, if the server has ended."""
+    async def with_cause(self, error: ChatError) -> ChatError:
+        """Return why the server has ended as an error, or `error` if it has not."""
         why = await self._server.why_ended() if self._server else None
         return ChatUnreachable(why) if why else error
 
@@ -108,14 +109,14 @@ class _LocalStream:
         await self._pieces.aclose()
 
     async def _read(self) -> AsyncGenerator[str, None]:
-        self._chat.make_room(self._messages)
+        self._chat.check_room(self._messages)
         client = await self._chat.client()
         self._inner = client.stream(self._messages)
         try:
             async for piece in self._inner:
                 yield piece
-        except BROKEN as exc:
-            raise await self._chat.explained(exc) from exc
+        except SERVER_ENDED as exc:
+            raise await self._chat.with_cause(exc) from exc
         finally:
             await self._inner.aclose()
 
@@ -131,7 +132,7 @@ class LocalModel:
 
     @classmethod
     def find(cls, name: str) -> "LocalModel":
-        """The model of the file that the setting names; nothing is started yet.
+        """Return the model of the file that the setting names; nothing is started yet.
 
         Raises ConfigError if there is none, if it is no chat model, or without llama.cpp.
         """
@@ -145,15 +146,15 @@ class LocalModel:
         return self.file.name
 
     def describe(self) -> str:
-        """The model, its file and what it gets of the machine, in a line."""
+        """Return the model, its file and its context, in a line."""
         context = f"{self._capacity.context:,} tokens of context"
         where = f"{self.file.path.absolute()}, {megabytes(self.file.size)}"
         return f"{self.name}, run here by llama.cpp ({where}; {context})"
 
-    def chat(self, limits: Timeouts | None) -> LocalChat:
-        """A new client, to be closed after use; its first call starts the server."""
+    def chat(self, timeouts: Timeouts | None) -> LocalChat:
+        """Return a new client, to be closed after use; its first call starts the server."""
         context = self._capacity.context
-        return LocalChat(self.name, self._serving, context=context, limits=limits)
+        return LocalChat(self.name, self._ready_server, context=context, timeouts=timeouts)
 
     def close(self) -> None:
         """End the server."""
@@ -162,7 +163,7 @@ class LocalModel:
                 self._server.close()
                 self._server = None
 
-    async def _serving(self) -> LocalServer:
+    async def _ready_server(self) -> LocalServer:
         with self._lock:
             if self._server is None or self._server.ended:
                 self._server = LocalServer(self.file, self._capacity)

@@ -2,8 +2,8 @@
 
     python -P process.py    # reads one line of JSON, writes the server's address
 
-A process of its own, so that a crash or lack of memory is an error message and not the end of the
-program; and its end is that of the program, however that came, for then standard input closes.
+It is a process of its own, so that a crash or lack of memory is an error message and not the end of
+the program. However the program ends, standard input closes then, and this process ends too.
 It imports nothing of this project, and so starts fast.
 """
 
@@ -14,11 +14,11 @@ import sys
 import threading
 from typing import Any
 
-ERRORS_ALONE = 1  # how much llama.cpp says
-GPUS = ("GPU", "IGPU")
+ERRORS_ONLY = 1  # how much llama.cpp logs
+GPUS = ("GPU", "IGPU")  # how the names of device types end
 # How often idle threads look for work before they sleep, where llama.cpp uses OpenMP. By default it
-# is so often that on a busy machine they keep each other from working: a tenth of the speed.
-SPINS = "1000"
+# is so often that they take a busy machine's processors from each other: a tenth of the speed.
+SPIN_COUNT = "1000"
 
 
 def main() -> None:
@@ -27,31 +27,31 @@ def main() -> None:
     settings = json.loads(sys.stdin.readline())
     _end_with_input()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
-        os.dup2(2, 1)  # whatever llama.cpp prints is no address
+        os.dup2(2, 1)  # so that nothing llama.cpp prints is taken for the address
         server = _serve(settings)
         out.write(f"{server.listening_address}\n")
     threading.Event().wait()
 
 
 def _end_with_input() -> None:
-    """See to it that this process ends when standard input closes."""
+    """Make this process end when standard input closes."""
     threading.Thread(target=_read_to_the_end, daemon=True).start()
     if sys.platform == "linux":
         import fcntl
 
-        # While a model loads, which may take a minute, no thread of Python gets a turn: but the
-        # signal that standard input has changed ends a process that does not handle it.
+        # While a model loads, up to a minute, no other thread of Python runs. But the signal that
+        # standard input has changed (SIGIO) ends a process that does not handle it.
         fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def _read_to_the_end() -> None:
     sys.stdin.read()
-    os._exit(0)  # its threads take their time
+    os._exit(0)  # without waiting for the threads of llama.cpp
 
 
 def _serve(settings: dict[str, Any]) -> Any:  # noqa: ANN401 - the package has no types
-    os.putenv("GOMP_SPINCOUNT", SPINS)  # which is read when the library is loaded
+    os.putenv("GOMP_SPINCOUNT", SPIN_COUNT)  # it is read when the library is loaded
     import xllamacpp  # type: ignore[import-untyped]
 
     params = xllamacpp.CommonParams()
@@ -65,9 +65,9 @@ def _serve(settings: dict[str, Any]) -> Any:  # noqa: ANN401 - the package has n
         params.cpuparams.n_threads = settings["threads"]
     # llama.cpp puts as many layers on a GPU as fit; looking for that takes time without one.
     params.fit_params = any(device["type"].name.endswith(GPUS) for device in _devices())
-    params.cache_ram_mib = 0  # for conversations that are taken up again; these are not
-    params.verbosity = ERRORS_ALONE
-    params.warmup = False  # the first call warms up as well
+    params.cache_ram_mib = 0  # it is for conversations that are continued; ours are not
+    params.verbosity = ERRORS_ONLY
+    params.warmup = False  # the first call does it
     params.ui = params.endpoint_slots = False
     return xllamacpp.Server(params)
 

@@ -415,7 +415,7 @@ class TestRunning:
     def test_a_file_that_llama_cpp_rejects_is_one_clear_line(self, file):
         gguf(file, {**LLAMA, "general.architecture": "zeta9"})
         local = LocalModel.find(str(file))
-        with pytest.raises(ConfigError, match=r"cannot use .*'zeta9'.*--upgrade") as caught:
+        with pytest.raises(ConfigError, match=r"cannot be used by .*'zeta9'.*--upgrade") as caught:
             with_chat(local, address)
         assert "\n" not in str(caught.value)
         local.close()
