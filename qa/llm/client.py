@@ -2,9 +2,10 @@
 
 Every failed attempt, a 429 among them, goes through `OpenAIChat.retry_or_raise`. The retries and
 the reading of server-sent events are our own and not the openai package's: that also repeats what
-cannot help (a used-up quota, a prompt that is too long, a refused connection), waits up to two
-minutes for a Retry-After whatever the user's time limit, does not repeat a 200 reply that is cut
-off or reports an error, and ends a stream that was cut off like one that is complete.
+cannot help (a used-up quota, a prompt that is too long, a refused connection), begins to wait for a
+Retry-After of up to two minutes although the user's time limit ends before, does not repeat a 200
+reply that reports an error or holds half a document, and ends a stream without its last event like
+one that is complete.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The header of a GGUF file: what the model says about itself, and how long the file must be.
 
 The format is described at https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. The package
-`gguf` reads it too, but takes 9 s for a vocabulary of 150,000 tokens where this takes 0.04 s.
+`gguf` reads it too, but takes 9 s for 150,000 tokens and 280,000 merges where this takes 0.04 s.
 """
 
 import mmap
