@@ -4,9 +4,6 @@
 import re
 from collections.abc import Container
 from dataclasses import dataclass
-from functools import lru_cache
-
-from qa.answering.safe_text import CleanStream
 
 # Signs of the same use, one character for one: the patterns below are small and quick to compile.
 _ONE_SIGN = str.maketrans(
@@ -77,7 +74,6 @@ class Citation:
         return frozenset().union(*(reference.numbers for reference in self.references))
 
 
-@lru_cache(maxsize=64)
 def find_citations(text: str) -> tuple[Citation, ...]:
     """Return the markers of a text in order.
 
@@ -109,31 +105,23 @@ def show_unknown(text: str, papers: Container[int]) -> str:
 
 
 class MarkerBuffer:
-    """Passes on text that comes in pieces, clean for a terminal and never with half a marker.
+    """Passes on text that comes in pieces, never ending within a marker."""
 
-    Together the results are `clean` of all that was fed; with `papers`, unknown numbers among
-    them show as [9?].
-    """
-
-    def __init__(self, papers: Container[int] | None = None) -> None:
-        self._papers = papers
-        self._clean = CleanStream()
+    def __init__(self) -> None:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """Return the text that can be shown now; few characters wait that turn out no marker."""
-        return self._pass_on(self._held + self._clean.feed(piece), last=False)
+        """Return the text that can be passed on; a few characters wait that may become a marker."""
+        text = self._held + piece
+        match = _MAY_GROW.search(text[-_HELD_MARKER:].translate(_ONE_SIGN))
+        end = len(text) - len(match[0]) if match else len(text)
+        self._held = text[end:]
+        return text[:end]
 
     def flush(self) -> str:
-        """Return the rest, when no more will come; a marker that was cut off shows as it is."""
-        return self._pass_on(self._held + self._clean.flush(), last=True)
-
-    def _pass_on(self, text: str, *, last: bool) -> str:
-        signs = text[-_HELD_MARKER:].translate(_ONE_SIGN)
-        match = None if last else _MAY_GROW.search(signs)
-        ready = text[: len(text) - len(match[0])] if match else text
-        self._held = text[len(ready) :]
-        return ready if self._papers is None else show_unknown(ready, self._papers)
+        """Return the rest, when no more will come: a marker that was cut off."""
+        held, self._held = self._held, ""
+        return held
 
 
 def _citation(match: re.Match[str]) -> Citation | None:
