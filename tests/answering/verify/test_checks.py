@@ -333,9 +333,10 @@ class NamingModel(LabelModel):
 
 
 def test_a_title_of_the_corpus_outside_the_answer_is_no_unknown_title(seeds):
-    real = "REAL"
-    wrong = "Accurate Memory Compression for Outlier Token Tracing"
-    with ChatServer(model=NamingModel([real.upper(), wrong])) as server:
+    real = "Inducing Neural Collapse in Deep Long-tailed Learning"
+    wrong = "Avoiding Neural Collapse with Balanced Classifiers"
+    assert found(f"- **{real}** [1]: it works [1].") == [("unknown_title", real)]
+    with ChatServer(model=NamingModel([real, real.upper(), wrong])) as server:
         seeds.setenv("OPENAI_BASE_URL", server.url)
         with package.open_corpus() as library:
             answer = library.ask("which papers train without backprop?")
