@@ -1,5 +1,5 @@
-"""Citations in an answer: markers such as [1], [2, 3] and [4-6] that lead to numbered papers."""
-# ruff: noqa: RUF001 (brackets and dashes of many kinds are the matter here)
+"""Find the citations in an answer: markers such as [1], [2, 3] and [4-6] of numbered papers."""
+# ruff: noqa: RUF001 (models write brackets and dashes of many kinds)
 
 import re
 from collections.abc import Container
@@ -29,10 +29,10 @@ _MARKER = re.compile(
 )
 _CODE = re.compile(r"(?<!`)`(?!`)[^`\n]{1,80}`|\$(?=\S)[^$\n]{1,80}(?<=\S)\$(?!\d)")
 _CUT_OFF = re.compile(r"\[[\d\s,;^#P\-\xad]*\Z")
-_WIDEST = 500  # papers; of a wider range only its two ends count
+_WIDEST_RANGE = 500  # papers; of a wider range only its two ends count
 
-_HELD = 12  # characters after a bracket that are held back while they may become a marker
-_HELD_MARKER = 400  # the same where they look like nothing else
+_HELD = 12  # characters from a bracket on that wait while they may become a marker
+_HELD_MARKER = 400  # the same if all of them are what markers consist of
 _MAY_GROW = re.compile(rf"\[(?:[^\]\n]{{0,{_HELD - 1}}}|[\d\s,;&^#P*_†\-\xad]*)\Z")
 
 
@@ -44,14 +44,14 @@ class Reference:
     high: int
     start: int  # of the number in the answer
     end: int
-    leaked: bool  # written [P3]: a key of the judge's wire, which means nothing to a reader
+    leaked: bool  # written [P3], as the prompts for judging number papers: no number of a reader
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Return the papers it names."""
+        """Return the numbers of papers that it names."""
         if self.leaked:
             return frozenset()
-        if 0 <= self.high - self.low <= _WIDEST:
+        if 0 <= self.high - self.low <= _WIDEST_RANGE:
             return frozenset(range(self.low, self.high + 1))
         return frozenset((self.low, self.high))
 
@@ -70,7 +70,7 @@ class Citation:
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Return the papers it names."""
+        """Return the numbers of papers that it names."""
         return frozenset().union(*(reference.numbers for reference in self.references))
 
 
@@ -86,18 +86,18 @@ def find_citations(text: str) -> tuple[Citation, ...]:
 
 
 def cited_numbers(text: str) -> set[int]:
-    """Return the numbers of all papers that a text cites, known or not."""
+    """Return all numbers that a text cites, of papers or not."""
     return set().union(*(citation.numbers for citation in find_citations(text)))
 
 
 def cut_off_marker(text: str) -> tuple[int, int] | None:
-    """Return where a text ends in the midst of a marker, if it does."""
+    """Return start and end of a marker that the end of a text cuts off, if there is one."""
     match = _CUT_OFF.search(text.translate(_ONE_SIGN), max(0, len(text) - _HELD_MARKER))
     return match.span() if match and any(c.isdigit() for c in match[0]) else None
 
 
 def show_unknown(text: str, papers: Container[int]) -> str:
-    """Return the text with a question mark at each number that is no paper's: [9?], [1, 9?]."""
+    """Return the text with a question mark behind each number of no paper: [9?], [1, 9?]."""
     unknown = [r for c in find_citations(text) for r in c.references if not r.known(papers)]
     for reference in reversed(unknown):
         text = f"{text[: reference.end]}?{text[reference.end :]}"

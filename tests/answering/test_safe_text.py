@@ -85,9 +85,7 @@ class SteeringModel(LabelModel):
     """A model whose answer has escape sequences in it."""
 
     def _answer(self, prompt: str) -> str:
-        return (
-            super()._answer(prompt).replace("qualifies", "\x1b[2J\u202equalifies\x1b]0;owned\x07")
-        )
+        return super()._answer(prompt).replace("qualifies", "\x1b[2J\u202equalifies\x1b]0;x\x07")
 
 
 def test_escapes_of_the_model_do_not_reach_a_listener(seeds: pytest.MonkeyPatch) -> None:
