@@ -158,15 +158,7 @@ def _warnings(ev: Written, parts: PipelineParts, *, declined: bool) -> tuple[Ans
             AnswerWarning("unjudged", f"{papers} got no usable verdict from {parts.model}.")
         )
     if parts.writer is not None and not declined:
-        from qa.answering.verify.checks import check_answer
-
-        findings = check_answer(
-            ev.text,
-            {entry.n: (entry.paper.title, entry.paper.abstract) for entry in ev.papers},
-            question=ev.state.search.question,
-            counts=(len(ev.state.reading), *parts.retriever.scope.counts),
-        )
-        warnings += [AnswerWarning(finding.kind, finding.detail) for finding in findings]
+        warnings += [AnswerWarning(finding.kind, finding.detail) for finding in ev.findings]
     return tuple(warnings)
 
 

@@ -1,12 +1,9 @@
-"""Citations in an answer: markers such as [1], [2, 3] and [4-6] that lead to numbered papers."""
-# ruff: noqa: RUF001 (brackets and dashes of many kinds are the matter here)
+"""Find the citations in an answer: markers such as [1], [2, 3] and [4-6] of numbered papers."""
+# ruff: noqa: RUF001 (models write brackets and dashes of many kinds)
 
 import re
 from collections.abc import Container
 from dataclasses import dataclass
-from functools import lru_cache
-
-from qa.answering.safe_text import CleanStream
 
 # Signs of the same use, one character for one: the patterns below are small and quick to compile.
 _ONE_SIGN = str.maketrans(
@@ -32,10 +29,10 @@ _MARKER = re.compile(
 )
 _CODE = re.compile(r"(?<!`)`(?!`)[^`\n]{1,80}`|\$(?=\S)[^$\n]{1,80}(?<=\S)\$(?!\d)")
 _CUT_OFF = re.compile(r"\[[\d\s,;^#P\-\xad]*\Z")
-_WIDEST = 500  # papers; of a wider range only its two ends count
+_WIDEST_RANGE = 500  # papers; of a wider range only its two ends count
 
-_HELD = 12  # characters after a bracket that are held back while they may become a marker
-_HELD_MARKER = 400  # the same where they look like nothing else
+_HELD = 12  # characters from a bracket on that wait while they may become a marker
+_HELD_MARKER = 400  # the same if all of them are what markers consist of
 _MAY_GROW = re.compile(rf"\[(?:[^\]\n]{{0,{_HELD - 1}}}|[\d\s,;&^#P*_†\-\xad]*)\Z")
 
 
@@ -47,14 +44,14 @@ class Reference:
     high: int
     start: int  # of the number in the answer
     end: int
-    leaked: bool  # written [P3]: a key of the judge's wire, which means nothing to a reader
+    leaked: bool  # written [P3], as the prompts for judging number papers: no number of a reader
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Return the papers it names."""
+        """Return the numbers of papers that it names."""
         if self.leaked:
             return frozenset()
-        if 0 <= self.high - self.low <= _WIDEST:
+        if 0 <= self.high - self.low <= _WIDEST_RANGE:
             return frozenset(range(self.low, self.high + 1))
         return frozenset((self.low, self.high))
 
@@ -73,11 +70,10 @@ class Citation:
 
     @property
     def numbers(self) -> frozenset[int]:
-        """Return the papers it names."""
+        """Return the numbers of papers that it names."""
         return frozenset().union(*(reference.numbers for reference in self.references))
 
 
-@lru_cache(maxsize=64)
 def find_citations(text: str) -> tuple[Citation, ...]:
     """Return the markers of a text in order.
 
@@ -90,18 +86,18 @@ def find_citations(text: str) -> tuple[Citation, ...]:
 
 
 def cited_numbers(text: str) -> set[int]:
-    """Return the numbers of all papers that a text cites, known or not."""
+    """Return all numbers that a text cites, of papers or not."""
     return set().union(*(citation.numbers for citation in find_citations(text)))
 
 
 def cut_off_marker(text: str) -> tuple[int, int] | None:
-    """Return where a text ends in the midst of a marker, if it does."""
+    """Return start and end of a marker that the end of a text cuts off, if there is one."""
     match = _CUT_OFF.search(text.translate(_ONE_SIGN), max(0, len(text) - _HELD_MARKER))
     return match.span() if match and any(c.isdigit() for c in match[0]) else None
 
 
 def show_unknown(text: str, papers: Container[int]) -> str:
-    """Return the text with a question mark at each number that is no paper's: [9?], [1, 9?]."""
+    """Return the text with a question mark behind each number of no paper: [9?], [1, 9?]."""
     unknown = [r for c in find_citations(text) for r in c.references if not r.known(papers)]
     for reference in reversed(unknown):
         text = f"{text[: reference.end]}?{text[reference.end :]}"
@@ -109,31 +105,23 @@ def show_unknown(text: str, papers: Container[int]) -> str:
 
 
 class MarkerBuffer:
-    """Passes on text that comes in pieces, clean for a terminal and never with half a marker.
+    """Passes on text that comes in pieces, never ending within a marker."""
 
-    Together the results are `clean` of all that was fed; with `papers`, unknown numbers among
-    them show as [9?].
-    """
-
-    def __init__(self, papers: Container[int] | None = None) -> None:
-        self._papers = papers
-        self._clean = CleanStream()
+    def __init__(self) -> None:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """Return the text that can be shown now; few characters wait that turn out no marker."""
-        return self._pass_on(self._held + self._clean.feed(piece), last=False)
+        """Return the text that can be passed on; a few characters wait that may become a marker."""
+        text = self._held + piece
+        match = _MAY_GROW.search(text[-_HELD_MARKER:].translate(_ONE_SIGN))
+        end = len(text) - len(match[0]) if match else len(text)
+        self._held = text[end:]
+        return text[:end]
 
     def flush(self) -> str:
-        """Return the rest, when no more will come; a marker that was cut off shows as it is."""
-        return self._pass_on(self._held + self._clean.flush(), last=True)
-
-    def _pass_on(self, text: str, *, last: bool) -> str:
-        signs = text[-_HELD_MARKER:].translate(_ONE_SIGN)
-        match = None if last else _MAY_GROW.search(signs)
-        ready = text[: len(text) - len(match[0])] if match else text
-        self._held = text[len(ready) :]
-        return ready if self._papers is None else show_unknown(ready, self._papers)
+        """Return the rest, when no more will come: a marker that was cut off."""
+        held, self._held = self._held, ""
+        return held
 
 
 def _citation(match: re.Match[str]) -> Citation | None:

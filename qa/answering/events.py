@@ -8,6 +8,7 @@ from workflows.events import Event, StartEvent, StopEvent
 from qa.answering.judge import Judged
 from qa.answering.reading import Limits, ReadingHistory
 from qa.answering.results import Answer, AnswerWarning, Coverage, Seconds, Stopped
+from qa.answering.verify import Finding
 from qa.answering.writer import NumberedPaper
 from qa.corpus.papers import Paper
 from qa.llm.messages import Usage
@@ -74,6 +75,7 @@ class Written(Event):
     papers: tuple[NumberedPaper, ...]
     text: str
     usage: Usage
+    findings: tuple[Finding, ...] = ()  # what the check of the text found, in its order
 
 
 class Finished(StopEvent):
@@ -132,9 +134,11 @@ class ReadingOver(Event):
 
 
 class Piece(Event):
-    """Progress: a piece of the answer, as the model speaks, with all that checking it needs."""
+    """Progress: a piece of the answer, and what the check found in the sentences that it ends.
+
+    The pieces together are the answer. None ends within a word or a marker such as [1, 2].
+    """
 
     text: str
     papers: tuple[NumberedPaper, ...]  # what [n] means
-    question: str
-    counts: tuple[int, ...]  # of papers, which may be told: read, in the corpus, past the filter
+    findings: tuple[Finding, ...] = ()  # with their places in the whole answer

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from workflows import Context, Workflow, step
 
@@ -39,13 +39,17 @@ from qa.answering.events import (
 from qa.answering.judge import Judge
 from qa.answering.reading import Limits, ReadingHistory
 from qa.answering.results import AnswerWarning, Stopped
-from qa.answering.safe_text import clean
+from qa.answering.safe_text import CleanStream
+from qa.answering.verify import Finding
 from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
 from qa.progress import Work, observed
 from qa.retrieval.retriever import Scope, Search
+
+if TYPE_CHECKING:
+    from qa.answering.verify.checks import Checked
 
 LEADING = 10  # papers named where scores alone decide
 
@@ -169,14 +173,15 @@ class Pipeline(Workflow):
             text = "\n".join(map(_quotation, papers))
             return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
         began = time.perf_counter()
-        text, trouble = await self._written(ctx, ev, papers, self._parts.writer)
+        text, findings, trouble = await self._written(ctx, ev, papers, self._parts.writer)
         clock = replace(state.clock, write=time.perf_counter() - began)
         return Written(
             state=replace(state, clock=clock, warnings=state.warnings + trouble),
             stopped=ev.stopped,
             papers=papers,
-            text=clean(text).strip(),
+            text=text,
             usage=self._parts.writer.usage,
+            findings=findings,
         )
 
     def _scored(self, search: Search) -> Scored:
@@ -186,31 +191,42 @@ class Pipeline(Workflow):
 
     async def _written(
         self, ctx: Context, ev: Decided, papers: tuple[NumberedPaper, ...], writer: Writer
-    ) -> tuple[str, tuple[AnswerWarning, ...]]:
-        """Stream the answer; return it whole or in part, and what went wrong."""
-        text, shown = "", 0
+    ) -> tuple[str, tuple[Finding, ...], tuple[AnswerWarning, ...]]:
+        """Return the answer, streamed and checked as it comes, its findings, and what went wrong.
+
+        A part of an answer is better than none.
+        """
+        from qa.answering.verify.checks import AnswerChecker  # 30 ms of patterns
+
+        checker = AnswerChecker(
+            {entry.n: (entry.paper.title, entry.paper.abstract) for entry in papers},
+            question=ev.state.search.question,
+            has_title=self._retriever.has_title,
+            counts=(len(ev.state.reading), *self._retriever.scope.counts),
+        )
+        safe, text, fed = CleanStream(), "", 0
         note = _note(ev.state.reading, ev.stopped, self._retriever.scope)
+        warnings: tuple[AnswerWarning, ...] = ()
         try:
             async with aclosing(writer.write(ev.state.search.question, papers, note)) as pieces:
                 async for piece in pieces:
-                    text += piece
-                    if not NOT_IN_CORPUS.startswith(text.lstrip()[: len(NOT_IN_CORPUS)]):
-                        ctx.write_event_to_stream(self._piece(ev, text[shown:], papers))
-                        shown = len(text)
+                    text = (text + safe.feed(piece)).lstrip()
+                    if not NOT_IN_CORPUS.startswith(text[: len(NOT_IN_CORPUS)]):
+                        _show(ctx, checker.feed(text[fed:]), papers)
+                        fed = len(text)
         except ChatError as exc:
             kind = "partial_answer" if text.strip() else "writing_failed"
             said = "The answer is not complete" if text.strip() else "No answer was written"
-            return text, (AnswerWarning(kind, f"{said}: {exc}"),)
-        if not text.strip():
-            return text, (
-                AnswerWarning("writing_failed", "No answer was written: the reply was empty."),
-            )
-        return text, ()
-
-    def _piece(self, ev: Decided, text: str, papers: tuple[NumberedPaper, ...]) -> Piece:
-        counts = (len(ev.state.reading), *self._retriever.scope.counts)
-        question = ev.state.search.question
-        return Piece(text=text, papers=papers, question=question, counts=counts)
+            warnings = (AnswerWarning(kind, f"{said}: {exc}"),)
+        text = (text + safe.flush()).strip()
+        if not text and not warnings:
+            said = "No answer was written: the reply was empty."
+            warnings = (AnswerWarning("writing_failed", said),)
+        if text.startswith(NOT_IN_CORPUS):
+            return text, (), warnings
+        _show(ctx, checker.feed(text[fed:]), papers)
+        _show(ctx, checker.finish(), papers)
+        return text, checker.findings, warnings
 
     @step
     @_observed
@@ -218,6 +234,12 @@ class Pipeline(Workflow):
         """Check the answer against the abstracts and put the result together."""
         answer = assemble_answer(ev, self._parts)
         return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
+
+
+def _show(ctx: Context, checked: "Checked", papers: tuple[NumberedPaper, ...]) -> None:
+    if checked.text or checked.findings:
+        piece = Piece(text=checked.text, papers=papers, findings=checked.findings)
+        ctx.write_event_to_stream(piece)
 
 
 def _quotation(entry: NumberedPaper) -> str:

@@ -1,7 +1,7 @@
-"""Text that is safe to print: what a corpus, a model or a server says cannot steer it.
+"""Make text safe to print: what a corpus, a model or a server says cannot control the terminal.
 
-Removed are escape sequences (whole, not only their first character), control characters, text
-direction overrides, and characters that take no place; line ends of every kind become newlines.
+Escape sequences are removed as a whole, and so are control characters, overrides of the text
+direction, and characters of no width. Line ends of every kind become newlines.
 """
 
 import re
@@ -32,26 +32,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # cannot be encoded: printing it wou
 
 
 def clean(text: str) -> str:
-    """Return the text without anything that could steer a terminal; newlines and tabs stay."""
+    """Return the text without anything that could control a terminal; newlines and tabs stay."""
     text = _LINE_END.sub("\n", _SEQUENCE.sub("", text))
     return _SURROGATE.sub("\ufffd", _HARMFUL.sub("", text))
 
 
 def clean_line(text: str) -> str:
-    """Return the same on one line, with single spaces: for titles, names and addresses."""
+    """Return the clean text on one line, with single spaces: for titles, names and addresses."""
     return " ".join(clean(text).split())
 
 
-def encodable(text: str) -> str:
-    """Return the text with ? for each lone surrogate, which UTF-8 cannot encode; as long as it was.
-
-    Surrogates come from file names and arguments that are not UTF-8, and from JSON escapes.
-    """
-    return text.encode("utf-8", "replace").decode()
-
-
 class CleanStream:
-    """Cleans text that comes in pieces: all it returns together is `clean` of all it was fed."""
+    """Cleans text that comes in pieces: the results are together `clean` of the whole text."""
 
     def __init__(self) -> None:
         self._held = ""

@@ -280,6 +280,11 @@ class Generation:
         with self._reading():
             return self._papers.papers(ids)
 
+    def has_title(self, title: str) -> bool:
+        """Tell whether a paper has this title, whatever its case and punctuation."""
+        with self._reading():
+            return self._papers.has_title(title)
+
     def ids(self) -> list[str]:
         """Return the ids of all papers, in a fixed order."""
         with self._reading():

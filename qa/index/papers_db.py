@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.corpus.papers import Paper
+from qa.corpus.papers import Paper, title_key
 from qa.corpus.sentences import Sentence
 from qa.index import bm25
 from qa.index.embedding.base import FloatArray
@@ -275,6 +275,12 @@ class PapersReader:
     def numbers(self, ids: Iterable[str]) -> list[int]:
         """Return the row numbers of papers, in no particular order."""
         return [n for (n,) in self._of(list(ids), "SELECT n FROM papers")]
+
+    def has_title(self, title: str) -> bool:
+        """Tell whether a paper has this title, whatever its case and punctuation."""
+        wanted = title_key(title)
+        titles = self.db.execute("SELECT title FROM papers")
+        return any(title_key(known) == wanted for (known,) in titles)
 
     def all_ids(self) -> list[str]:
         """Return the ids of all papers, in a fixed order."""

@@ -6,12 +6,13 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from pydantic import Field
 
-from qa.answering.safe_text import clean, clean_line, encodable
+from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import source_name
 from qa.corpus.papers import Paper
 from qa.library import Library
 from qa.mcp.progress import reporting
 from qa.mcp.session import Session
+from qa.retrieval.query import encodable
 
 PAGE = 100  # papers on a page of the list; each as a resource of its own would be too many
 

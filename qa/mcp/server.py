@@ -11,11 +11,11 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import AnyUrl, ValidationError
 
 from qa import __version__
-from qa.answering.safe_text import encodable
 from qa.errors import QAError
 from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
 from qa.mcp.session import Session
 from qa.mcp.tools import Tools
+from qa.retrieval.query import encodable
 
 NAME = "ask-papers"
 INSTRUCTIONS = """\

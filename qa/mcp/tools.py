@@ -9,7 +9,6 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, BeforeValidator, Field
 
 from qa.answering.reading import Limits
-from qa.answering.safe_text import encodable
 from qa.config import rebuild_command
 from qa.corpus.filters import Filters
 from qa.corpus.readers.corpus import Corpus
@@ -32,7 +31,7 @@ from qa.mcp.schemas import (
     status_text,
 )
 from qa.mcp.session import Session, in_thread, run_to_end
-from qa.retrieval.query import LONGEST, checked_question
+from qa.retrieval.query import LONGEST, checked_question, encodable
 
 R = TypeVar("R", AskResult, SearchResult)
 

@@ -303,6 +303,10 @@ class Retriever:
         """Return the papers of these ids, in their order."""
         return self._store.papers(ids)
 
+    def has_title(self, title: str) -> bool:
+        """Tell whether a paper of the corpus, filtered out or not, has this title."""
+        return self._store.has_title(title)
+
     def numbered(self, papers: Sequence[Paper]) -> Iterator[tuple[int, Paper]]:
         """Yield the papers with the numbers that cite them: from 1 on, unless they have some."""
         return ((self._numbers.get(p.id, place), p) for place, p in enumerate(papers, start=1))

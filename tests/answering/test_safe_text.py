@@ -4,10 +4,13 @@
 import unicodedata
 
 import pytest
+from chat_server import ChatServer
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_model import LabelModel
 
-from qa.answering.safe_text import CleanStream, clean, clean_line, encodable
+import qa as package
+from qa.answering.safe_text import CleanStream, clean, clean_line
 
 
 @pytest.mark.parametrize(
@@ -78,9 +81,19 @@ def test_pieces_show_the_same_as_the_whole(text: str, sizes: list[int]) -> None:
     assert shown + stream.feed(rest) + stream.flush() == clean(text)
 
 
-@given(st.text(st.characters()))
-def test_any_text_is_made_encodable_and_keeps_its_length(text):
-    safe = encodable(text + "\ud800")
-    safe.encode()
-    assert len(safe) == len(text) + 1
-    assert encodable(safe) == safe
+class SteeringModel(LabelModel):
+    """A model whose answer has escape sequences in it."""
+
+    def _answer(self, prompt: str) -> str:
+        return super()._answer(prompt).replace("qualifies", "\x1b[2J\u202equalifies\x1b]0;x\x07")
+
+
+def test_escapes_of_the_model_do_not_reach_a_listener(seeds: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+    with ChatServer(model=SteeringModel()) as server:
+        seeds.setenv("OPENAI_BASE_URL", server.url)
+        with package.open_corpus() as library:
+            answer = library.ask("which papers train without backprop?", on_event=heard.append)
+    pieces = [event.text for event in heard if isinstance(event, package.Piece)]
+    assert "qualifies" in answer.answer
+    assert "".join(pieces) == answer.answer == clean(answer.answer)

@@ -422,6 +422,8 @@ def test_papers_that_share_a_title_are_told_apart(tmp_path, embedder):
     with built(tmp_path / "store", corpus, embedder) as generation:
         assert generation.paper_count == 3
         found = generation.papers(generation.ids())
+        assert generation.has_title("EDITORIAL.")
+        assert not generation.has_title("Editorials")
     assert {paper.abstract for paper in found} == {entry(n)[1] for n in (1, 2, 3)}
 
 

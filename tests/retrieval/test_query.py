@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from qa.retrieval.query import (
     asks_for_number,
     content_words,
+    encodable,
     keyword_terms,
     strip_asking,
     tells_own_work,
@@ -83,3 +84,11 @@ def test_own_work_is_told_from_background():
     assert tells_own_work("We propose a new rule.")
     assert tells_own_work("This paper studies depth.")
     assert not tells_own_work("Backpropagation is the standard method.")
+
+
+@given(st.text(st.characters()))
+def test_any_text_is_made_encodable_and_keeps_its_length(text):
+    safe = encodable(text + "\ud800")
+    safe.encode()
+    assert len(safe) == len(text) + 1
+    assert encodable(safe) == safe

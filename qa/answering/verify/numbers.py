@@ -1,16 +1,13 @@
-"""The forms in which texts write numbers: words, signs, units, and what LaTeX leaves of them."""
+"""Read the numbers of a text in every form: digits, words, shares, factors, names with digits."""
+# ruff: noqa: RUF001 (numbers are written with many signs)
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
-from functools import lru_cache
 
-from qa.answering.verify.flat_text import FlatText
-
-# ruff: noqa: RUF001 (the signs that numbers are written with are the matter here)
-
+from qa.answering.verify.normalize import NormalizedText
 
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -19,22 +16,22 @@ _SMALL = (
 _ROUND = "twenty thirty forty fifty sixty seventy eighty ninety"
 _ONES = {word: value for value, word in enumerate(_SMALL.split())}
 _TENS = {word: 10 * value for value, word in enumerate(_ROUND.split(), start=2)}
-WORDS = _ONES | _TENS | {"a": 1, "an": 1}
-SCALES = {"k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12, "mn": 10**6, "bn": 10**9}
-SCALES |= {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
-SCALES["trillion"] = 10**12
+_WORDS = _ONES | _TENS | {"a": 1, "an": 1}
+_SCALES = {"k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12, "mn": 10**6, "bn": 10**9}
+_SCALES |= {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+_SCALES["trillion"] = 10**12
 _SCALE_WORD = "hundred|thousand|million|billion|trillion|dozen"
-PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
-FACTORS = {"twice": 2, "thrice": 3, "doubl": 2, "tripl": 3, "quadrupl": 4, "halv": 2}
-HINTS = {"both": 2, "pair": 2, "pairs": 2, "dual": 2, "couple": 2, "once": 1, "single": 1}
-ONE_OF_TWO = re.compile(r"\b(?:first|second|former|latter|other|upper|lower)\s\Z")  # … half
-LARGEST_EXPONENT = 400
-MOST_DIGITS = 40
+_PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
+_FACTORS = {"twice": 2, "thrice": 3, "doubl": 2, "tripl": 3, "quadrupl": 4, "halv": 2}
+_HINTS = {"both": 2, "pair": 2, "pairs": 2, "dual": 2, "couple": 2, "once": 1, "single": 1}
+_ONE_OF_TWO = re.compile(r"\b(?:first|second|former|latter|other|upper|lower)\s\Z")  # … half
+_LARGEST_EXPONENT = 400
+_MOST_DIGITS = 40
 
 _WORD = "|".join(sorted({*_ONES, *_TENS}, key=len, reverse=True))
 _DIGIT_WORD = "|".join(list(_ONES)[1:10])
 _PART = "thirds?|quarters?|fourths?|fifths?|tenths?"
-TOKEN = re.compile(
+_TOKEN = re.compile(
     rf"""(?P<link>https?://\S+|www\.\S+|\b[\w.-]{{1,80}}\.(?:com|org|io|net|ai|ly|edu|gov)/\S+)
   # numbers of a list, and of references: (1) first, (2) then, [55]
   | (?P<listing>(?<!\w)\((?:1?\d|20)\)
@@ -46,7 +43,7 @@ TOKEN = re.compile(
   | (?<![\w-])(?P<factor>twice|thrice|(?:doubl|tripl|quadrupl|halv)(?:e|ed|ing)|(?:doubl|tripl)es
       |(?:quadrupl|halv)es(?=[ ](?:the|its|their)\b))\b
   | (?<![\w-])(?P<magnitude>orders?[ -]of[ -]magnitude)
-  | (?<![\w-])(?P<hint>{"|".join(HINTS)})\b
+  | (?<![\w-])(?P<hint>{"|".join(_HINTS)})\b
   | (?<![\w-])(?P<words>an?(?=[ ](?:{_SCALE_WORD})\b)
       |(?:{"|".join(_TENS)})[ -](?:{_DIGIT_WORD})\b|(?:{_WORD})(?=fold|\b))
   | (?P<science>\d+(?:\.\d+)?\s*(?:[xX×*]|times|cdot)\s*10\^\s*-?\d+
@@ -60,10 +57,10 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-SCALE = re.compile(
+_SCALE = re.compile(
     rf"(?P<letter>[kKMBT]|bn|mn|[mb])(?![A-Za-z0-9])|[\s-]+(?P<word>{_SCALE_WORD})s?\b"
 )
-UNIT = re.compile(
+_UNIT = re.compile(
     r"""[\s-]*(?:(?:absolute|relative|percentage)\s+){0,2}
         (?:(?P<percent>%|per\ ?cent\b|pct\b)(?:[-\s]points?\b)?
           |(?P<points>percentage\b|points?\b|pp\b))
@@ -71,14 +68,14 @@ UNIT = re.compile(
       | (?P<letters>[A-Za-z]+)""",
     re.VERBOSE,
 )
-ORDERS = re.compile(r"[\s-]+orders?[\s-]of[\s-]magnitude")
-AFTER_FACTOR = re.compile(
+_ORDERS = re.compile(r"[\s-]+orders?[\s-]of[\s-]magnitude")
+_AFTER_FACTOR = re.compile(
     r"\b(?:factors?|speed-?ups?)\s+(?:(?:of|between|from|by|up to|about|around|over|at least|"
     r"more than|nearly)\s+)*(?:\d+(?:\.\d+)?x?\s+(?:and|to)\s+)?\Z"
 )
-LISTED = re.compile(r"\s*(?:,\s*(?:and|or)?|-+|/|to|and|or|vs\.?|versus|&)\s*[+<>]?\s*")
-COUNT = re.compile(r"[\d, ]+|[A-Za-z -]+")
-SCALED_PART = re.compile(r"(?:\A|[-_])(\d+(?:\.\d+)?)([kKMBT])\Z")
+_LISTED = re.compile(r"\s*(?:,\s*(?:and|or)?|-+|/|to|and|or|vs\.?|versus|&)\s*[+<>]?\s*")
+_COUNT = re.compile(r"[\d, ]+|[A-Za-z -]+")
+_SCALED_PART = re.compile(r"(?:\A|[-_])(\d+(?:\.\d+)?)([kKMBT])\Z")
 
 
 class Unit(Enum):
@@ -133,34 +130,30 @@ class Quantity:
     @property
     def count(self) -> int | None:
         """Return the number if it is a bare integer, as a count or a year is."""
-        if not self.bare or len(self.readings) > 1 or not COUNT.fullmatch(self.written):
+        if not self.bare or len(self.readings) > 1 or not _COUNT.fullmatch(self.written):
             return None
         (reading,) = self.readings
         return int(reading.value) if reading.value.denominator == 1 else None
 
 
-# ruff: noqa: RUF001 (the signs that numbers are written with are the matter here)
-
-
-@lru_cache(maxsize=2048)  # an answer is checked again with every sentence that comes
 def find_quantities(text: str) -> tuple[Quantity, ...]:
     """Return the numbers of a text, and its names with digits, in order; links are left out."""
-    flat = FlatText.of(text)
-    found = list(_all(flat.text))
-    return tuple(_placed(flat, quantity) for quantity in _share_units(flat.text, found))
+    normalized = NormalizedText.of(text)
+    found = list(_all(normalized.text))
+    return tuple(_placed(normalized, quantity) for quantity in _share_units(normalized.text, found))
 
 
 def _all(text: str) -> Iterator[Quantity]:
     end = 0
-    while match := TOKEN.search(text, end):
+    while match := _TOKEN.search(text, end):
         end = match.end()
         for quantity in _read(text, match):
             end = max(end, quantity.end)
             yield quantity
 
 
-def _placed(flat: FlatText, quantity: Quantity) -> Quantity:
-    start, end = flat.span(quantity.start, quantity.end)
+def _placed(normalized: NormalizedText, quantity: Quantity) -> Quantity:
+    start, end = normalized.span(quantity.start, quantity.end)
     return replace(quantity, start=start, end=end)
 
 
@@ -195,7 +188,7 @@ def _quantity(text: str, start: int, end: int, sort: Sort, *readings: NumberRead
 
 def _number(text: str, match: re.Match[str]) -> Quantity:
     digits = match["torn"] or match["number"]
-    if len(digits) > MOST_DIGITS:
+    if len(digits) > _MOST_DIGITS:
         return _quantity(text, match.start(), match.end(), Sort.NAME)
     decimal_comma = re.fullmatch(r"\d+,\d\d?", digits)
     value = Fraction(digits.replace(",", ".") if decimal_comma else re.sub(r"[ ,]", "", digits))
@@ -212,7 +205,7 @@ def _number(text: str, match: re.Match[str]) -> Quantity:
 
 
 def _words(text: str, match: re.Match[str]) -> Quantity:
-    value = sum(WORDS[word] for word in re.split(r"[ -]", match["words"].lower()))
+    value = sum(_WORDS[word] for word in re.split(r"[ -]", match["words"].lower()))
     return _measured(text, match.start(), match.end(), Fraction(value), Sort.WORDS)
 
 
@@ -221,20 +214,20 @@ def _measured(
 ) -> Quantity:
     """Read what a number counts in from what follows it, or "a factor of" before it."""
     scale = 1
-    while found := SCALE.match(text, end):
-        scale *= SCALES[(found["letter"] or found["word"]).lower()]
+    while found := _SCALE.match(text, end):
+        scale *= _SCALES[(found["letter"] or found["word"]).lower()]
         end = found.end()
     small = scale > 1 and text[end - 1] in "mb"  # metres, bits, or millions and billions
     readings, end = _readings(text, end, value * scale)
     if small:
         readings.add(NumberReading(value))
-    if AFTER_FACTOR.search(text[max(0, start - 40) : start]):
+    if _AFTER_FACTOR.search(text[max(0, start - 40) : start]):
         readings.add(NumberReading(value * scale, Unit.TIMES))
     return replace(_quantity(text, start, end, sort, *readings), scale=scale)
 
 
 def _readings(text: str, end: int, value: Fraction) -> tuple[set[NumberReading], int]:
-    unit = UNIT.match(text, end)
+    unit = _UNIT.match(text, end)
     if unit is None or unit["letters"]:
         return _orders(text, unit.end() if unit else end, value)
     if unit["times"]:
@@ -245,7 +238,7 @@ def _readings(text: str, end: int, value: Fraction) -> tuple[set[NumberReading],
 
 
 def _orders(text: str, end: int, value: Fraction) -> tuple[set[NumberReading], int]:
-    orders = ORDERS.match(text, end)
+    orders = _ORDERS.match(text, end)
     if orders and value.denominator == 1 and value <= 30:
         return {
             NumberReading(value),
@@ -260,8 +253,8 @@ def _power(text: str, match: re.Match[str]) -> Iterator[Quantity]:
     *factor, base = (
         re.split(r"\s*(?:[xX×*]|times|cdot)\s*", head) if "^" in match[0] else [head, "10"]
     )
-    readable = len(exponent) <= 5 and len(base) <= 5 and len(head) <= MOST_DIGITS
-    if readable and abs(int(exponent)) <= LARGEST_EXPONENT and Fraction(base):
+    readable = len(exponent) <= 5 and len(base) <= 5 and len(head) <= _MOST_DIGITS
+    if readable and abs(int(exponent)) <= _LARGEST_EXPONENT and Fraction(base):
         value = Fraction("".join(factor) or 1) * Fraction(base) ** int(exponent)
         yield _measured(text, match.start(), match.end(), value)
     else:
@@ -270,7 +263,7 @@ def _power(text: str, match: re.Match[str]) -> Iterator[Quantity]:
 
 def _fraction(text: str, match: re.Match[str]) -> Quantity:
     top, _, bottom = match["fraction"].partition("/")
-    if len(match["fraction"]) > MOST_DIGITS or not bottom.strip("0"):
+    if len(match["fraction"]) > _MOST_DIGITS or not bottom.strip("0"):
         return _quantity(text, match.start(), match.end(), Sort.NAME)
     share = Fraction(int(top), int(bottom))
     quantity = _measured(text, match.start(), match.end(), share)
@@ -282,21 +275,21 @@ def _special(text: str, match: re.Match[str]) -> Iterator[Quantity]:
     """Read the words that state a number without naming it, such as half, twice and both."""
     start, end = match.span()
     if match["share"]:
-        sort = Sort.HINT if ONE_OF_TWO.search(text[max(0, start - 10) : start]) else Sort.WORDS
+        sort = Sort.HINT if _ONE_OF_TWO.search(text[max(0, start - 10) : start]) else Sort.WORDS
         yield _quantity(text, start, end, sort, *_share(match["share"].lower()))
     elif match["factor"]:
-        stem = next(stem for stem in FACTORS if match["factor"].lower().startswith(stem))
+        stem = next(stem for stem in _FACTORS if match["factor"].lower().startswith(stem))
         yield _quantity(text, start, end, Sort.WORDS, *_factor(stem))
     elif match["magnitude"]:
         yield _quantity(text, start, end, Sort.WORDS, NumberReading(Fraction(10), Unit.TIMES))
     elif match["hint"]:
-        count = Fraction(HINTS[match["hint"].lower()])
+        count = Fraction(_HINTS[match["hint"].lower()])
         yield _quantity(text, start, end, Sort.HINT, NumberReading(count))
 
 
 def _share(written: str) -> Iterator[NumberReading]:
     top, _, part = written.replace("-", " ").rpartition(" ")
-    share = Fraction(WORDS.get(top, 1), PARTS[part.rstrip("s")])
+    share = Fraction(_WORDS.get(top, 1), _PARTS[part.rstrip("s")])
     yield NumberReading(share)
     yield NumberReading(Fraction(round(100 * share)), Unit.PERCENT)  # 33 % is said to be a third
     yield NumberReading(100 * share, Unit.PERCENT)
@@ -306,8 +299,8 @@ def _share(written: str) -> Iterator[NumberReading]:
 
 
 def _factor(stem: str) -> Iterator[NumberReading]:
-    yield NumberReading(Fraction(FACTORS[stem]), Unit.TIMES)
-    if FACTORS[stem] == 2:
+    yield NumberReading(Fraction(_FACTORS[stem]), Unit.TIMES)
+    if _FACTORS[stem] == 2:
         yield NumberReading(Fraction(50 if stem == "halv" else 100), Unit.PERCENT)
         yield NumberReading(Fraction(1, 2), Unit.TIMES)
         yield NumberReading(Fraction(1, 2))
@@ -324,8 +317,8 @@ def _name(text: str, match: re.Match[str]) -> Iterator[Quantity]:
     while not any(character.isdigit() for character in parts[-1]):
         parts.pop()
     written = re.sub(r"(?<=\d)s\Z", "", "".join(parts))
-    scaled = SCALED_PART.search(written)
-    readings = [NumberReading(Fraction(scaled[1]) * SCALES[scaled[2].lower()])] if scaled else []
+    scaled = _SCALED_PART.search(written)
+    readings = [NumberReading(Fraction(scaled[1]) * _SCALES[scaled[2].lower()])] if scaled else []
     end = match.start() + len(written)
     yield _quantity(text, match.start(), end, Sort.NAME, *readings)
     for other in others:
@@ -338,7 +331,7 @@ def _share_units(text: str, quantities: Sequence[Quantity]) -> list[Quantity]:
     shared: list[Quantity] = []
     for quantity in reversed(quantities):
         after = shared[-1] if shared else quantity
-        if quantity.bare and LISTED.fullmatch(text[quantity.end : after.start] or "."):
+        if quantity.bare and _LISTED.fullmatch(text[quantity.end : after.start] or "."):
             shared.append(_like(quantity, after))
         else:
             shared.append(quantity)

@@ -1,4 +1,4 @@
-"""What a paper states in numbers, and whether a quantity of an answer is among it."""
+"""Collect the numbers and names that a paper states, and tell whether a quantity is among them."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import takewhile
 
-from qa.answering.verify.flat_text import FlatText
+from qa.answering.verify.normalize import NormalizedText
 from qa.answering.verify.numbers import NumberReading, Quantity, Sort, Unit, find_quantities
 
 _FUNCTION_WORDS = (
@@ -15,7 +15,7 @@ _FUNCTION_WORDS = (
     "of on or over per such than that the their then these this those through to under up using "
     "was we were when where which while who with within without"
 )
-_NO_NOUNS = frozenset(_FUNCTION_WORDS.split())
+_NOT_NOUNS = frozenset(_FUNCTION_WORDS.split())
 _ENUMERATED = re.compile(r"(?:(?<=\s)|(?<=\())(\d{1,2})\)")
 _ROMAN = re.compile(r"(?:(?<=\s)|(?<=\())(i{1,3}|iv|v|vi{1,3})\)")
 _ROMANS = ["", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii"]
@@ -30,14 +30,14 @@ _SAME_NAME = re.compile(
     r"(?P<stem>[^\W_](?:[\w-]*[^\W\d])?-?)\d+[A-Za-z]?(?:,| and| or|, and|, or) \Z"
 )
 _NAME_BEFORE = re.compile(r"(?P<stem>[^\W_]\w*)[ -]\Z")
-_NEAR = Fraction(1, 40)  # the most by which a rounded value may be off
+_LARGEST_ROUNDING = Fraction(1, 40)  # of the rounded value
 
 
 @dataclass(frozen=True, slots=True)
 class PaperFacts:
     """The numbers and names of one text."""
 
-    text: str  # flat, in lower case
+    text: str  # normalized, in lower case
     readings: frozenset[NumberReading]
     hints: frozenset[NumberReading]  # of words such as both and single
     names: frozenset[str]
@@ -68,7 +68,7 @@ class PaperFacts:
         )
 
     def _hints_at(self, quantity: Quantity) -> bool:
-        """Tell whether words such as "both" say the number, if of the same things."""
+        """Tell whether words such as "both" state the number, of the same things."""
         if quantity.sort is Sort.WORDS:
             return not quantity.readings.isdisjoint(self.hints)
         return quantity.count is not None and quantity.count in self._counted(quantity)
@@ -88,19 +88,18 @@ class PaperFacts:
         )
 
     def _contradicts(self, quantity: Quantity) -> bool:
-        """Tell whether the text counts the same things and finds another number."""
+        """Tell whether the text gives another number for the things that a quantity counts."""
         known = self._counted(quantity)
         return bool(known) and quantity.count is not None and quantity.count not in known
 
     def _counted(self, quantity: Quantity) -> frozenset[int]:
-        """Return how many the text finds of what a quantity counts."""
+        """Return the numbers that the text gives for the things that a quantity counts."""
         known = (self.counts.get(noun, frozenset()) for noun in counted_nouns(quantity))
         return frozenset[int]().union(*known)
 
 
-@lru_cache(maxsize=512)
 def facts_of(text: str) -> PaperFacts:
-    """Return what a text states."""
+    """Return the numbers and names that a text states."""
     quantities = find_quantities(text)
     hints = {reading for q in quantities if q.sort is Sort.HINT for reading in q.readings}
     readings = {reading for q in quantities if q.sort is not Sort.HINT for reading in q.readings}
@@ -108,7 +107,7 @@ def facts_of(text: str) -> PaperFacts:
     names = {q.written for q in quantities if q.sort is Sort.NAME}
     names |= {name for q in quantities for name in _names_around(q)}
     return PaperFacts(
-        text=FlatText.of(text).text.lower(),
+        text=NormalizedText.of(text).text.lower(),
         readings=frozenset(readings),
         hints=frozenset(hints),
         names=frozenset(map(_squashed, names)),
@@ -119,7 +118,7 @@ def facts_of(text: str) -> PaperFacts:
 
 def counted_nouns(quantity: Quantity) -> tuple[str, ...]:
     """Return what a number may count, without plural s: the next word and the next plural."""
-    words = list(takewhile(lambda word: word not in _NO_NOUNS, quantity.following))
+    words = list(takewhile(lambda word: word not in _NOT_NOUNS, quantity.following))
     nouns = [*words[:1], *[word for word in words if _plural(word)][:1]]
     return tuple(dict.fromkeys(noun.removesuffix("s") for noun in nouns))
 
@@ -145,27 +144,30 @@ def _alike(reading: NumberReading, *, counted: bool) -> Iterator[NumberReading]:
     """Yield the readings that mean the same: 0.945 and 94.5 %, "61.2" and 61.2 %."""
     yield reading
     value = reading.value
-    broken = value.denominator != 1
+    is_whole = value.denominator == 1
     if reading.unit is Unit.PLAIN and not counted:
         yield NumberReading(value, Unit.PERCENT)
         yield NumberReading(value, Unit.TIMES)
         if value < 1:
             yield NumberReading(100 * value, Unit.PERCENT)
-    elif broken:
+    elif not is_whole:
         yield NumberReading(value)
     if reading.unit is Unit.PERCENT and (value / 100).denominator != 1 and value < 100:
         yield NumberReading(value / 100)
 
 
-def _rounds_to(exact: Fraction, said: Fraction) -> bool:
-    """Tell whether a value may be said roughly: fewer digits, and at most 2.5 % off."""
-    place = _last_place(said)
-    near = place > 0 and abs(exact - said) <= _NEAR * said and abs(exact - said) < place
+def _rounds_to(exact: Fraction, rounded: Fraction) -> bool:
+    """Tell whether a value is another one rounded: fewer digits, and at most 2.5 % off."""
+    place = _last_place(rounded)
+    if not place:
+        return False
+    error = abs(exact - rounded)
+    near = error < place and error <= _LARGEST_ROUNDING * rounded
     return near and (exact / place).denominator != 1
 
 
 def _last_place(value: Fraction) -> Fraction:
-    """Return what the last digit counts that is not zero: 1000 in 31,000, 0.1 in 1.5, else 0."""
+    """Return the place value of the last digit that is not zero: 1000 for 31,000, 0.1 for 1.5."""
     if not value or value.denominator > 10**6 or (10**6) % value.denominator:
         return Fraction(0)
     place = Fraction(1, 10**6)
@@ -188,7 +190,7 @@ def _squashed(name: str) -> str:
     return re.sub(r"[\s_^-]", "", name).lower()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # a name is looked for in one paper after another
 def _pattern(name: str) -> re.Pattern[str]:
     letters = r"[\s_^-]{0,2}".join(map(re.escape, _squashed(name)))
     return re.compile(rf"(?<![a-z0-9]){letters}(?![a-rt-z0-9]|\.\d|s[a-z0-9])")

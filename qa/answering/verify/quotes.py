@@ -1,14 +1,13 @@
-"""Quotations in an answer, and whether a text has them word for word."""
-# ruff: noqa: RUF001 (quotation marks of many kinds are the matter here)
+"""Find the quotations in an answer, and tell whether a text has them word for word."""
+# ruff: noqa: RUF001 (answers use quotation marks of many kinds)
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from qa.answering.verify.flat_text import FlatText
+from qa.answering.verify.normalize import NormalizedText
 
-SHORTEST = 4  # words; what is shorter is a term rather than a quotation
+SHORTEST = 4  # words; fewer are a term rather than a quotation
 
 _MARKS = re.compile(
     r"""“(?P<curly>[^“”]+)”|„(?P<low>[^„“”]+)[“”]|«(?P<angle>[^«»]+)»|``(?P<latex>[^`]+?)''
@@ -16,6 +15,7 @@ _MARKS = re.compile(
     |(?<![\w'])'(?=[^\s'])(?P<typed>(?:[^']|(?<=\w)'(?=\w))+)'(?![\w'])""",
     re.VERBOSE,
 )
+_OPENING = re.compile(r"[“„«]|``|(?<!\w)[\"‘']")
 _BLOCK = re.compile(r"(?:^[ \t]*>[^\n]*(?:\n|\Z))+", re.MULTILINE)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*•]|\d{1,3}[.)])\s)")
 _LEFT_OUT = re.compile(r"\[\s*(?:\.\.\.|…)\s*\]|\(\s*(?:\.\.\.|…)\s*\)|\.\.\.|…|\[[^\]\d]{2,}\]")
@@ -32,16 +32,26 @@ class Quotation:
     end: int
 
 
-def find_quotations(answer: str) -> tuple[Quotation, ...]:
-    """Return the quotations of at least four words, in quotation marks or as block quotes."""
-    return tuple(q for q in _all(answer) if len(_WORD.findall(q.text)) >= SHORTEST)
+def find_quotations(
+    answer: str, start: int = 0, end: int | None = None
+) -> tuple[tuple[Quotation, ...], int]:
+    """Return the quotations of at least four words that end at or before `end`.
+
+    They stand in quotation marks or are block quotes. Also return the place from which to look on:
+    before `end` only if a quotation is open there.
+    """
+    end = len(answer) if end is None else end
+    in_marks, open_mark = _in_marks(answer, start, end)
+    blocks, open_block = _block_quotes(answer, start, end)
+    found = (q for q in [*in_marks, *blocks] if len(_WORD.findall(q.text)) >= SHORTEST)
+    return tuple(found), min(open_mark, open_block)
 
 
 def stands_in(quotation: str, text: str) -> bool:
     """Tell whether a text has a quotation word for word.
 
-    White space, the kind of quotation marks and dashes, signs of LaTeX, the first letter's case,
-    and punctuation at either end may differ; where words are left out (...) the rest is in order.
+    These may differ: white space, the kind of quotation marks and dashes, signs of LaTeX, the case
+    of the first letter, punctuation at either end. Words may be left out where it says "...".
     """
     source, place = _normal(text), 0
     for piece in _LEFT_OUT.split(re.sub(r"\[(\w)\]", r"\1", quotation)):
@@ -57,22 +67,43 @@ def stands_in(quotation: str, text: str) -> bool:
     return True
 
 
-def _all(answer: str) -> Iterator[Quotation]:
-    start = 0
-    for stop in [*_PARAGRAPH.finditer(answer), None]:
-        end = stop.start() if stop else len(answer)
-        for match in _MARKS.finditer(answer, start, end):
-            yield Quotation(match[match.lastgroup or 0], match.start(), match.end())
-        start = stop.end() if stop else end
-    for block in _BLOCK.finditer(answer):
+def _in_marks(answer: str, start: int, end: int) -> tuple[list[Quotation], int]:
+    """Return what stands in quotation marks, and where marks are still open at `end`, else `end`.
+
+    Marks in different paragraphs do not belong together.
+    """
+    found: list[Quotation] = []
+    while start < end:
+        stop = _PARAGRAPH.search(answer, start)
+        paragraph_end = stop.start() if stop else len(answer)
+        for match in _MARKS.finditer(answer, start, paragraph_end):
+            if match.end() > end:
+                break
+            found.append(Quotation(match[match.lastgroup or 0], match.start(), match.end()))
+            start = match.end()
+        if paragraph_end > end or stop is None:
+            opening = _OPENING.search(answer, start, end)
+            return found, opening.start() if opening else end
+        start = stop.end()
+    return found, end
+
+
+def _block_quotes(answer: str, start: int, end: int) -> tuple[list[Quotation], int]:
+    """Return the lines that begin with ">", and where such lines go on after `end`, else `end`."""
+    found: list[Quotation] = []
+    for block in _BLOCK.finditer(answer, start):
+        block_end = block.start() + len(block[0].rstrip())
+        if block_end > end:
+            return found, min(block.start(), end)
         text = re.sub(r"^[ \t]*>\s?", "", block[0], flags=re.MULTILINE).strip()
         if not _MARKS.search(text):
-            yield Quotation(text, block.start(), block.end())
+            found.append(Quotation(text, block.start(), block_end))
+    return found, end
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=512)  # every quotation is looked for in the same abstracts
 def _normal(text: str) -> str:
-    flat = FlatText.of(_REFERENCE.sub(" ", text)).text
+    flat = NormalizedText.of(_REFERENCE.sub(" ", text)).text
     flat = re.sub(r"``|''|\"|'", "'", flat)
     flat = re.sub(r"(?<![A-Za-z])(?:sim|approx)(?=\d)", " ", flat)
     flat = re.sub(r"(?<=\d)\s*(?:times|[xX×])(?!\w)", " times", flat)

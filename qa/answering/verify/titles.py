@@ -1,8 +1,8 @@
-"""Titles that an answer names, and whether there are papers that bear them."""
-# ruff: noqa: RUF001 (quotation marks of many kinds are the matter here)
+"""Find the titles that an answer names, and the papers that have them."""
+# ruff: noqa: RUF001 (answers use quotation marks of many kinds)
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -17,6 +17,9 @@ _SPANS = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_OPENING = re.compile(
+    r"[*_“\"‘]|^[ \t]*(?:[-•]|\d{1,3}[.)])[ \t]", re.MULTILINE
+)  # the last: an item
 _MARKER = re.compile(r"\s*[\[【]\s*[\dP#^][^\]】\n]{0,40}[\]】]\s*[.:,]?\s*\Z")
 _MARKED = re.compile(r"[\s*_,.:–—-]{0,4}[\[【(]\s*[\[P#^]?\d")
 _WORD = re.compile(r"[^\W_](?:[\w'’+./^{}$-]*\w)?")
@@ -52,21 +55,35 @@ class NamedTitle:
         return length >= (4 if self.quoted or self.marked else _CERTAIN)
 
 
-def find_named_titles(answer: str) -> Iterator[NamedTitle]:
-    """Yield what is bold, slanted, quoted, or at the head of a list item before a citation."""
-    for match in _SPANS.finditer(answer):
+def find_named_titles(
+    answer: str, start: int = 0, end: int | None = None
+) -> tuple[tuple[NamedTitle, ...], int]:
+    """Return what looks like a title and ends at or before `end`.
+
+    That is what is bold, italic, quoted, or at the head of a list item before a citation. Also
+    return the place from which to look on: before `end` only if bold text or so is open there.
+    """
+    end = len(answer) if end is None else end
+    found: list[NamedTitle] = []
+    for match in _SPANS.finditer(answer, start):
+        if match.end() > end:
+            break
+        start = match.end()
         kind = match.lastgroup or ""
         inner = _MARKER.sub("", match[kind])
         text = inner.strip(" \t.,:;–—-")
         if not text:
             continue
-        start = match.start(kind) + match[kind].index(text)
+        begin = match.start(kind) + match[kind].index(text)
         marked = inner != match[kind] or bool(_MARKED.match(answer, match.end()))
         quoted = kind in {"curly", "straight", "single"}
-        yield NamedTitle(text, start, start + len(text), quoted, marked, match.span())
+        found.append(NamedTitle(text, begin, begin + len(text), quoted, marked, match.span()))
+    line_start = max(start, answer.rfind("\n", start, end) + 1)
+    opening = _OPENING.search(answer, line_start, end)
+    return tuple(found), opening.start() if opening else end
 
 
-def bears(title: str, text: str) -> bool:
+def is_title_of(title: str, text: str) -> bool:
     """Tell whether a text is a title, its head before the colon, a good part of it, or begins so.
 
     A list item may go on after the title, in lower case: "Layer Collaboration … lets layers talk".
@@ -79,7 +96,7 @@ def bears(title: str, text: str) -> bool:
     return wanted == key or wanted in heads or (len(wanted) >= 20 and wanted in key)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # every name in an answer is compared with the same titles
 def _keys(title: str) -> tuple[str, frozenset[str]]:
     heads = (title.partition(separator)[0] for separator in (":", " - ", "?"))
     return title_key(title), frozenset(map(title_key, heads))
@@ -99,7 +116,6 @@ def nearest_title(text: str, titles: Iterable[str]) -> str | None:
     return found
 
 
-@lru_cache(maxsize=4096)  # while an answer is written, its beginning is checked again and again
-def bearers(text: str, titles: tuple[tuple[int, str], ...]) -> frozenset[int]:
+def papers_with_title(text: str, titles: Mapping[int, str]) -> frozenset[int]:
     """Return the numbers of the papers whose title a text is."""
-    return frozenset(n for n, title in titles if bears(title, text))
+    return frozenset(n for n, title in titles.items() if is_title_of(title, text))

@@ -91,10 +91,10 @@ class Display:
             case Piece() if self._stream:
                 self.clear()
                 if self.marked is None:
-                    from qa.cli.display.annotate import AnnotatedStream  # which loads the check
+                    from qa.cli.display.annotate import AnnotatedStream
 
-                    self.marked = AnnotatedStream(self.out, event)
-                self.marked.feed(event.text)
+                    self.marked = AnnotatedStream(self.out)
+                self.marked.feed(event)
             case Piece():
                 self.show("Writing the answer")
 

@@ -6,11 +6,14 @@ from itertools import pairwise
 
 import paths
 import pytest
+from chat_server import ChatServer
 from hypothesis import given
 from hypothesis import strategies as st
 from planted_faults import scripted_answer
+from scripted_model import LabelModel
 
-from qa.answering.verify.checks import check_answer
+import qa as package
+from qa.answering.verify.checks import AnswerChecker, check_answer
 from qa.config import bundled
 from qa.corpus.papers import Record, as_paper
 from qa.corpus.sentences import split_sentences
@@ -136,7 +139,7 @@ def test_the_question_may_be_quoted():
 def test_a_title_that_no_paper_bears_is_found():
     for wrong in ["Scalable Forward-Backward Algorithm", "Some Paper That Does Not Exist"]:
         assert found(f"- **{wrong}** [2]: it works [2].") == [("unknown_title", wrong)]
-        assert found(f"- **{wrong}** [2]: it works [2].", is_title=wrong.__eq__) == []
+        assert found(f"- **{wrong}** [2]: it works [2].", has_title=wrong.__eq__) == []
 
 
 def test_a_label_in_bold_is_no_title():
@@ -263,6 +266,83 @@ def test_any_text_can_be_checked(text):
     for finding in check_answer(text, PAPERS, question=text):
         assert 0 <= finding.start < finding.end <= len(text)
         assert finding.detail
+
+
+SENTENCES = [
+    "Five papers do so [1]. ",
+    "Is it **Some Paper That Does Not Exist** [2]? ",
+    "“It needs only one update in 3 layers” [1] is fast. ",
+    "It reaches 99% [1][2]. ",
+    "It is fast. [2] shows it. ",
+    "\n- It is fast\n- Others:\n  - FF [2]\n",
+    "\n| Paper | b |\n| --- | --- |\n| FF | 1 |\n| it [3] | 7% |\n",
+    "\n> It never needs a second update. It never\n> does so. [1]\n\n",
+    "See https://a.org/ff3 [2]. ",
+]
+LONG_ANSWERS = ANSWERS | st.lists(st.sampled_from([*SENTENCES, *PIECES])).map("".join)
+
+
+def fed(answer, sizes):
+    """Return the checker after an answer in pieces of these sizes, and what it returned."""
+    checker, start, returned = AnswerChecker(PAPERS), 0, []
+    for size in sizes:
+        returned.append(checker.feed(answer[start : start + size]))
+        start += size
+    returned += [checker.feed(answer[start:]), checker.finish()]
+    return checker, returned
+
+
+@given(LONG_ANSWERS, st.lists(st.integers(1, 12), max_size=200))
+def test_findings_are_the_same_however_the_answer_is_cut(answer, sizes):
+    checker, returned = fed(answer, sizes)
+    assert checker.findings == check_answer(answer, PAPERS)
+    handed_over = [finding for checked in returned for finding in checked.findings]
+    assert sorted(handed_over, key=lambda f: (f.start, f.end, f.kind)) == list(checker.findings)
+
+
+@given(LONG_ANSWERS, st.lists(st.integers(1, 12), max_size=200))
+def test_texts_are_together_the_answer_and_a_mark_is_never_behind_them(answer, sizes):
+    _, returned = fed(answer, sizes)
+    shown = 0
+    for checked in returned:
+        assert all(shown <= f.mark <= shown + len(checked.text) for f in checked.findings)
+        assert [f.mark for f in checked.findings] == sorted(f.mark for f in checked.findings)
+        shown += len(checked.text)
+    assert "".join(checked.text for checked in returned) == answer.rstrip()
+
+
+def test_a_sentence_is_checked_when_the_next_one_begins():
+    checker = AnswerChecker(PAPERS)
+    assert checker.feed("It is fast. It").findings == ()
+    assert [f.kind for f in checker.feed(" works").findings] == ["uncited_sentence"]
+
+
+def test_an_answer_without_spaces_is_returned_while_it_comes():
+    assert len(AnswerChecker(PAPERS).feed("它很快它很快它很快").text) == 8
+
+
+class NamingModel(LabelModel):
+    """A model that answers with titles of its own choice."""
+
+    def __init__(self, titles):
+        super().__init__()
+        self._named = titles
+
+    def _answer(self, _):
+        return "\n".join(f"- **{title}** [1]: it works [1]." for title in self._named)
+
+
+def test_a_title_of_the_corpus_outside_the_answer_is_no_unknown_title(seeds):
+    real = "Inducing Neural Collapse in Deep Long-tailed Learning"
+    wrong = "Avoiding Neural Collapse with Balanced Classifiers"
+    assert found(f"- **{real}** [1]: it works [1].") == [("unknown_title", real)]
+    with ChatServer(model=NamingModel([real, real.upper(), wrong])) as server:
+        seeds.setenv("OPENAI_BASE_URL", server.url)
+        with package.open_corpus() as library:
+            answer = library.ask("which papers train without backprop?")
+    assert real not in {paper.title for paper in answer.papers}
+    (warning,) = [w.detail for w in answer.warnings if w.kind == "unknown_title"]
+    assert warning == f"No paper is called “{wrong}”"
 
 
 @given(ANSWERS)

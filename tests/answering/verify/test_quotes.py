@@ -18,15 +18,17 @@ SOURCE = (
 )
 def test_every_kind_of_marks_is_a_quotation(quoted):
     text = "it doesn't need the memory"
-    (found,) = find_quotations(
+    (found,), _ = find_quotations(
         f"{quoted.format(text)} [1]" if quoted[0] != ">" else quoted.format(text)
     )
     assert found.text == text
 
 
 def test_terms_and_apostrophes_are_no_quotations():
-    assert find_quotations("It's the “docking port” of Smith's and Lee's networks' layers.") == ()
-    assert find_quotations('An odd " mark, and\n\nanother " in the next paragraph.') == ()
+    assert (
+        find_quotations("It's the “docking port” of Smith's and Lee's networks' layers.")[0] == ()
+    )
+    assert find_quotations('An odd " mark, and\n\nanother " in the next paragraph.')[0] == ()
 
 
 @pytest.mark.parametrize(

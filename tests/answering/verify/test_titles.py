@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa.answering.verify.titles import bears, find_named_titles, nearest_title
+from qa.answering.verify.titles import find_named_titles, is_title_of, nearest_title
 
 TITLE = "NoProp: Training Neural Networks without Back-propagation"
 
@@ -20,7 +20,7 @@ TITLE = "NoProp: Training Neural Networks without Back-propagation"
     ],
 )
 def test_a_title_is_found_before_its_marker(answer):
-    (named,) = find_named_titles(answer)
+    (named,), _ = find_named_titles(answer)
     assert named.text == TITLE
     assert answer[named.start : named.end] == TITLE
     assert named.marked
@@ -32,7 +32,7 @@ def test_a_title_is_found_before_its_marker(answer):
     ["**Key idea:** it works [1].", "**Local Learning Rules**: it works", "the *best* of all [1]"],
 )
 def test_a_label_does_not_look_like_a_title(answer):
-    assert not any(named.looks_like_title for named in find_named_titles(answer))
+    assert not any(named.looks_like_title for named in find_named_titles(answer)[0])
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_a_label_does_not_look_like_a_title(answer):
     [TITLE, TITLE.lower(), "NoProp", "Training Neural Networks without Backpropagation"],
 )
 def test_a_title_is_known_in_parts_and_other_spelling(text):
-    assert bears(TITLE, text)
+    assert is_title_of(TITLE, text)
 
 
 @pytest.mark.parametrize("text", ["Training", "NoProp 2", "Training Networks without Noise", ""])
 def test_another_title_is_not_known(text):
-    assert not bears(TITLE, text)
+    assert not is_title_of(TITLE, text)
 
 
 def test_a_misspelt_title_has_a_nearest_one():
@@ -56,6 +56,6 @@ def test_a_misspelt_title_has_a_nearest_one():
 
 def test_title_that_a_list_item_goes_on_from_is_known():
     title = "Forward Learning with Top-Down Feedback: Empirical and Analytical Characterization"
-    assert bears(title, f"{title} trains without a backward pass")
-    assert bears(title, f"{title} (with code)")
-    assert not bears(title, f"{title} Of Recurrent Networks")
+    assert is_title_of(title, f"{title} trains without a backward pass")
+    assert is_title_of(title, f"{title} (with code)")
+    assert not is_title_of(title, f"{title} Of Recurrent Networks")

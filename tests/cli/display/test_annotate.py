@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from qa.answering.events import Piece
+from qa.answering.verify.checks import AnswerChecker
 from qa.answering.writer import NumberedPaper
 from qa.cli.display.annotate import AnnotatedStream
 from qa.retrieval.relevance import Relevance
@@ -25,11 +26,23 @@ PAPERS = tuple(
 )
 
 
+def pieces(answer, size):
+    """Yield what the pipeline makes of an answer that comes in pieces of a size."""
+    checker = AnswerChecker({p.n: (p.paper.title, p.paper.abstract) for p in PAPERS}, question="q")
+    cut = [answer[start : start + size] for start in range(0, len(answer), size)]
+    for checked in [*map(checker.feed, cut), checker.finish()]:
+        yield Piece(text=checked.text, papers=PAPERS, findings=checked.findings)
+
+
+def console():
+    return Console(file=io.StringIO(), width=10**6, color_system=None)
+
+
 def shown(answer, size=5):
-    out = Console(file=io.StringIO(), width=10**6, color_system=None)
-    marked = AnnotatedStream(out, Piece(text="", papers=PAPERS, question="q", counts=()))
-    for start in range(0, len(answer), size):
-        marked.feed(answer[start : start + size])
+    out = console()
+    marked = AnnotatedStream(out)
+    for piece in pieces(answer, size):
+        marked.feed(piece)
     marked.end()
     return out.file.getvalue(), marked
 
@@ -37,6 +50,12 @@ def shown(answer, size=5):
 def test_faultless_answer_shows_as_it_is():
     answer = "It reads 16k tokens [1].\n\n- It gains 12% [2].\n"
     assert shown(answer)[0] == answer
+
+
+def test_wrong_count_is_marked_behind_the_answer():
+    text, marked = shown("Five papers do so [1]. It gains 12% [2].")
+    assert text == "Five papers do so [1]. It gains 12% [2]. (!1)\n"
+    assert list(marked.numbers.values()) == [[1]]
 
 
 def test_citation_that_leads_nowhere_is_marked_in_place():
@@ -52,6 +71,19 @@ def test_mark_stands_behind_the_sentence_and_its_citation(size):
 
 def test_last_sentence_is_checked_when_the_answer_ends():
     assert shown("It gains 99% [1].")[0] == "It gains 99% [1]. (!1)\n"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_mark_stands_behind_the_row_of_a_table(size):
+    table = "| a | b |\n| --- | --- |\n| It is fast | {} |\n| It gains 12% | [1] |{}\n\nIt is slow."
+    text, _ = shown(table.format("-", ""), size)
+    assert text == table.format("- | (!1)", "").replace("(!1) |", "(!1)") + " (!2)\n"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+def test_mark_of_a_sentence_stands_before_a_marker_that_begins_the_next(size):
+    text, _ = shown("It is fast. [2] shows that it gains 12%.", size)
+    assert text == "It is fast. (!1) [2] shows that it gains 12%.\n"
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
@@ -96,17 +128,6 @@ def test_marks_stand_in_the_same_places_however_the_answer_is_cut(signs):
     assert whole.endswith("9. It is 12%. [1] It is good. (!4)\n")
     assert re.sub(r" \(!\d\)", "", whole) == answer
     assert {shown(answer, size)[0] for size in range(1, 8)} == {whole}
-
-
-def test_an_answer_without_spaces_shows_while_it_comes():
-    out = Console(file=io.StringIO(), width=10**6, color_system=None)
-    marked = AnnotatedStream(out, Piece(text="", papers=PAPERS, question="q", counts=()))
-    marked.feed("它很快它很快它很快")
-    assert len(out.file.getvalue()) == 8
-
-
-def test_escapes_of_the_model_do_not_reach_the_terminal():
-    assert "\x1b" not in shown("It \x1b[2Jgains 12% [1].")[0]
 
 
 SENTENCES = ("It gains 12% [1].", "It gains 99% [2].", "It is fast.", "It is [7].", "Both [1][2].")

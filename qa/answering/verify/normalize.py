@@ -1,5 +1,5 @@
-"""Text without the signs of LaTeX and Markdown, and with one sign where typography has many."""
-# ruff: noqa: RUF001 (the many signs are the matter here)
+"""Normalize text before comparing it: no LaTeX or Markdown signs, one kind of dash and quote."""
+# ruff: noqa: RUF001 (typography has many signs for one thing)
 
 from dataclasses import dataclass
 
@@ -16,16 +16,16 @@ _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)
 
 
 @dataclass(frozen=True, slots=True)
-class FlatText:
-    """The flat form of a text, and where in the text each of its characters came from."""
+class NormalizedText:
+    """A text in normal form, and where each of its characters stands in the original."""
 
     text: str
-    places: tuple[int, ...]
+    places: tuple[int, ...]  # one for each character, and one for the end
 
     @classmethod
-    def of(cls, text: str) -> "FlatText":
-        """Return the flat form: 1{,}024 becomes 1,024 and both 10¹⁹ and 10^{19} become 10^19."""
-        if text.isascii():  # most are, and this is faster
+    def of(cls, text: str) -> "NormalizedText":
+        """Normalize a text: 1{,}024 becomes 1,024; 10¹⁹ and 10^{19} both become 10^19."""
+        if text.isascii():  # as most texts are; this way is faster
             kept = [place for place, character in enumerate(text) if character not in _DROPPED]
             return cls(
                 "".join([text[place] for place in kept]).replace("~", " "), (*kept, len(text))
@@ -34,17 +34,17 @@ class FlatText:
         places: list[int] = []
         for place, character in enumerate(text):
             raised = character in _RAISED and not (place and text[place - 1] in _RAISED)
-            for piece in ("^" if raised else "") + _flat(character):
+            for piece in ("^" if raised else "") + _normal_form(character):
                 characters.append(piece)
                 places.append(place)
         return cls("".join(characters), (*places, len(text)))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return where a stretch of the flat text stands in the text it was made from."""
+        """Return the start and end, in the original, of `self.text[start:end]`."""
         return self.places[start], self.places[end - 1] + 1
 
 
-def _flat(character: str) -> str:
+def _normal_form(character: str) -> str:
     if character in _DROPPED:
         return ""
     if character.isascii():
