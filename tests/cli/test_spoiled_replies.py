@@ -1,7 +1,8 @@
 """`ask` when 30 % of the model's replies are spoiled: the right papers, or a clear line."""
 
 import json
-import random
+import zlib
+from collections import Counter
 
 import pytest
 from chat_server import ChatServer, Events, Hang, Raw, Reply, Reset, Status
@@ -42,13 +43,20 @@ FAULTS = {
 
 
 class Spoiled:
-    """The labels' model, with a share of its replies replaced by a fault."""
+    """The labels' model, with a share of its replies replaced by a fault.
+
+    Which ones, the prompt and the number of its try decide: calls may come in any order.
+    """
 
     def __init__(self, fault, seed):
-        self._model, self._fault, self._random = LabelModel(), fault, random.Random(seed)
+        self._model, self._fault, self._seed = LabelModel(), fault, seed
+        self._tries = Counter()
 
     def __call__(self, body):
-        return self._fault if self._random.random() < SHARE else self._model(body)
+        prompt = body["messages"][-1]["content"]
+        self._tries[prompt] += 1
+        number = zlib.crc32(f"{self._seed} {self._tries[prompt]} {prompt}".encode())
+        return self._fault if number < SHARE * 2**32 else self._model(body)
 
 
 @pytest.mark.parametrize("name", FAULTS)
