@@ -1,4 +1,4 @@
-"""Results in words: the lines that commands, assistants and LlamaIndex programs all show."""
+"""Results in words: lines that the commands, MCP clients and LlamaIndex programs all show."""
 
 from collections import Counter
 from pathlib import PurePath
@@ -9,7 +9,7 @@ from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
 
 UNREAD = "No chat model has read them."
-WHY = {
+WHY_STOPPED = {  # why the reading ended, for people
     Stopped.DRY: "reading on turned up nothing more",
     Stopped.EXHAUSTED: "every paper was read",
     Stopped.LIMIT: "stopped at the limit; there may be more",
@@ -18,12 +18,12 @@ WHY = {
 
 
 def source_name(corpus: str, source: str) -> str:
-    """A source file as the reader knows it: under the name of the corpus folder."""
+    """Return a source file with the name of the corpus folder before it."""
     return str(PurePath(corpus) / source) if source != corpus else source
 
 
 def coverage_line(answer: Answer) -> str:
-    """One line that says what the answer rests on, which model wrote it, and what that took."""
+    """Return a line that says how many papers were read, by which model, and what that cost."""
     coverage = answer.coverage
     if not coverage.candidates:
         return f"None of {counted(coverage.corpus, 'paper', 'papers')} passes{_filter(coverage)}."
@@ -35,12 +35,12 @@ def coverage_line(answer: Answer) -> str:
         among = f"{coverage.candidates:,}{_filter(coverage)}"
         papers = counted(len(answer.papers), "paper is", "papers are")
         return f"{papers} nearest by score, of {among}: {', '.join(parts)}. {UNREAD}"
-    why = f" ({WHY[coverage.stopped]})" if coverage.stopped else ""
+    why = f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
     return f"{reading_line(coverage)}{why}. {_spent(answer)}"
 
 
 def reading_line(coverage: Coverage) -> str:
-    """How far the reading has come: short enough to be shown while it goes on."""
+    """Return how many papers were read and answer, short enough for a progress line."""
     parts = [f"Read {coverage.read:,} of {candidates_text(coverage)}"]
     parts.append(counted(coverage.relevant, "answers", "answer"))
     if coverage.partly:
@@ -51,7 +51,7 @@ def reading_line(coverage: Coverage) -> str:
 
 
 def candidates_text(coverage: Coverage | Scope) -> str:
-    """How many papers a question is put to, and by which filter: `84 papers (year 2023-)`."""
+    """Return how many papers pass the filters, and which filters: `84 papers (year 2023-)`."""
     papers = counted(coverage.candidates, "paper", "papers")
     return f"{papers}{_filter(coverage)}"
 
@@ -69,7 +69,7 @@ def _spent(answer: Answer) -> str:
 
 
 def counted(number: int, one: str, many: str) -> str:
-    """The number with the word for one or for many: `1 paper`, `1,200 papers`."""
+    """Return the number with the word for one or for many: `1 paper`, `1,200 papers`."""
     return f"{number:,} {one if number == 1 else many}"
 
 

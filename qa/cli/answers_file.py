@@ -1,19 +1,25 @@
-"""Questions as they are given: one in a line, or many in a file."""
+"""The two files of `ask --file`: the questions that are read, and the answers that are kept."""
 
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from filelock import FileLock, Timeout
+
+from qa.answering.safe_text import clean_line
 from qa.errors import QAError, UsageError
-from qa.retrieval.query import LONGEST, checked_question, encodable, on_one_line
+from qa.index.layout import replace_file
+from qa.retrieval.query import LONGEST, checked_question, encodable
 
-LIKE_JSON = re.compile(r'\{\s*"')  # how a line begins that is no question as it stands
+JSON_START = re.compile(r'\{\s*"')  # no plain question begins like this
+ANSWER_KEYS = {"id", "question", "settings"}  # that every line of answers has
+
+Document = Mapping[str, Any]  # one line of answers: what `ask --json` prints, and its question
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +33,39 @@ class FileQuestion:
 
 
 def questions_of_file(text: str) -> list[FileQuestion]:
-    """The questions of a file: one a line, or JSON lines with `question` and perhaps `id`.
+    """Return the questions of a file: one a line, or JSON lines with `question` and perhaps `id`.
 
-    Where the first is JSON all must be; after plain ones, a line is JSON if it looks like it.
-    Empty lines and those that begin with # are passed over. Raises UsageError if none is left.
+    If the first line is JSON, all must be; after a plain one, a line is JSON if it looks like it.
+    Empty lines and lines that begin with # are left out. Raises UsageError if none is left.
     """
-    # Not splitlines(), for which a line ends at some signs that JSON may have in its texts.
-    whole = re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
-    lines = [(n, line.strip()) for n, line in enumerate(whole, 1)]
-    lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
+    # Not splitlines(), which also splits at characters that a JSON text may contain.
+    every = re.split(r"\r\n|\r|\n", text.lstrip("\ufeff"))
+    lines = [(number, line.strip()) for number, line in enumerate(every, 1)]
+    lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
     if not lines:
         raise UsageError("The file has no question: write one in each line.")
     all_json = lines[0][1].startswith("{")
-    entries = (
-        _entry(n, line) if all_json or LIKE_JSON.match(line) else _plain(n, line)
-        for n, line in lines
+    questions = (
+        _json_question(number, line)
+        if all_json or JSON_START.match(line)
+        else _question(str(number), number, line)
+        for number, line in lines
     )
-    return list(_distinct(entries))
+    return list(_with_distinct_ids(questions))
 
 
-def _plain(number: int, line: str) -> FileQuestion:
-    return _listed(str(number), number, line)
-
-
-def _entry(number: int, line: str) -> FileQuestion:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
+def _json_question(number: int, line: str) -> FileQuestion:
+    entry = _parsed(line)
+    if entry is None:
         return _faulty(str(number), number, line, "The line is not JSON.")
     question = entry.get("question") if isinstance(entry, dict) else None
     if not isinstance(question, str):
         return _faulty(str(number), number, line, "The line has no question.")
     id_ = entry.get("id")
-    return _listed(encodable(str(number if id_ is None else id_)), number, question)
+    return _question(encodable(str(number if id_ is None else id_)), number, question)
 
 
-def _listed(id_: str, number: int, text: str) -> FileQuestion:
+def _question(id_: str, number: int, text: str) -> FileQuestion:
     try:
         return FileQuestion(id_, number, checked_question(text))
     except UsageError as exc:
@@ -70,11 +73,11 @@ def _listed(id_: str, number: int, text: str) -> FileQuestion:
 
 
 def _faulty(id_: str, number: int, text: str, fault: str) -> FileQuestion:
-    return FileQuestion(id_, number, on_one_line(text)[:LONGEST], fault)
+    return FileQuestion(id_, number, clean_line(text)[:LONGEST], fault)
 
 
-def _distinct(questions: Iterator[FileQuestion]) -> Iterator[FileQuestion]:
-    """The questions; one whose id stood before is at fault, for its answer could not be told."""
+def _with_distinct_ids(questions: Iterator[FileQuestion]) -> Iterator[FileQuestion]:
+    """Yield the questions; one with the id of an earlier one gets a fault and another id."""
     seen: set[str] = set()
     for question in questions:
         if question.id in seen:
@@ -85,162 +88,97 @@ def _distinct(questions: Iterator[FileQuestion]) -> Iterator[FileQuestion]:
             yield question
 
 
-Document = Mapping[str, Any]
-
-OURS = {"id", "question", "settings"}  # what every line has
-FAR = 2**31 - 2  # the byte that is locked on Windows, behind any answers
-
-
 class AnswersFileError(QAError):
     """The file for the answers cannot be used."""
 
 
 class AnswersFile:
-    """One file of answers, held by this process alone while `opened`.
+    """A file of answers as JSON lines, kept from other runs as long as it is open."""
 
-    The lock is on the file itself: it goes for runs with other settings too, and leaves nothing.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Begin the file if there is none; raises AnswersFileError where another run has it."""
+    def __init__(self, path: Path, lines: Sequence[Document]) -> None:
         self.path = path
-        self.lines: list[Document] = []
-        self._hold = _held(path)
+        self.lines = list(lines)  # that were in the file when it was opened, or rewritten
 
     @classmethod
     @contextmanager
     def opened(cls, path: Path) -> Iterator["AnswersFile"]:
-        """Open the file, or begin it; what is in it already stands in `lines`.
+        """Open the file, or begin it if there is none.
 
-        Raises AnswersFileError, and UsageError where the file is of another kind.
+        Raises AnswersFileError where another run has it or it cannot be written, UsageError where
+        it holds something else.
         """
-        path = path.resolve()
+        path = path.resolve()  # two names of one file have one lock
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is no file. Name one for the answers.")
-        with _writing(path):
-            file = cls(path)
-        try:
-            file._read()
-            yield file
-        finally:
-            file._hold.close()
-
-    def _read(self) -> None:
-        with _writing(self.path):
-            data = self.path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        self.lines = [_document(self.path, line) for line in whole.splitlines() if line.strip()]
-        if len(whole) < len(data):
-            with _writing(self.path), self.path.open("r+b") as file:
-                file.truncate(len(whole))
+        with _write_errors(path):
+            path.open("ab").close()
+        with _locked(path):
+            yield cls(path, _read(path))
 
     def rewrite(self, lines: Sequence[Document]) -> None:
-        """Have these lines instead; the file is replaced at once or not at all."""
-        if lines == self.lines:
-            return
-        part = self.path.with_name(f".{self.path.name}.part")
-        with _writing(self.path):
-            part.write_bytes(b"".join(map(_line, lines)))
-            self._replace(part)
-        self.lines = list(lines)
-
-    def _replace(self, part: Path) -> None:
-        if sys.platform == "win32":  # where a file is not replaced while it is open, by nobody
-            self._hold.close()
-            part.replace(self.path)
-            self._hold = _held(self.path)
-        else:
-            hold = _held(part)  # before it is in its place, where other runs find it
-            try:
-                part.replace(self.path)
-            except OSError:
-                hold.close()
-                raise
-            self._hold.close()
-            self._hold = hold
+        """Replace the file's lines, all at once or not at all."""
+        if lines != self.lines:
+            with _write_errors(self.path):
+                replace_file(self.path, b"".join(map(encoded, lines)))
+            self.lines = list(lines)
 
     def add(self, document: Document) -> None:
-        """Write a line; it is on its way to the disk when this returns."""
-        with _writing(self.path):
-            if not _is_at(self._hold, self.path):  # somebody has moved or deleted it meanwhile
-                hold = _held(self.path)
-                self._hold.close()
-                self._hold = hold
-            with self.path.open("ab") as file:
-                file.write(_line(document))
-                file.flush()
-                os.fsync(file.fileno())
+        """Append a line; it is on the disk when this returns."""
+        with _write_errors(self.path), self.path.open("ab") as file:
+            file.write(encoded(document))
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _held(path: Path) -> IO[bytes]:
-    """The file, begun if there is none and kept from other runs as long as it is open.
-
-    Raises AnswersFileError where another run has it, OSError where it cannot be written.
-    """
-    while True:
-        file = path.open("ab")
-        if not _lock(file):
-            file.close()
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of an answers file: a hidden file beside it, removed at the end."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    with _write_errors(path):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as exc:
             raise AnswersFileError(
                 f"Another run is writing {path}. Wait for it, or name another file."
-            )
-        if _is_at(file, path):
-            return file
-        file.close()  # another run has replaced it between our opening and locking
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
+            ) from exc
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+        yield
+    finally:
+        with suppress(OSError):  # on Windows, where releasing removes it
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
-if sys.platform == "win32":
-
-    def _lock(file: IO[bytes]) -> bool:
-        """Lock without waiting: one byte, for those that are locked nobody else can read."""
-        import msvcrt
-
-        os.lseek(file.fileno(), FAR, os.SEEK_SET)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-
-    def _lock(file: IO[bytes]) -> bool:
-        """Lock without waiting; True where the file system knows no such locks."""
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+def _read(path: Path) -> list[Document]:
+    """Return the file's lines, and cut off one that a killed run left incomplete."""
+    with _write_errors(path):
+        content = path.read_bytes()
+        complete = content[: content.rfind(b"\n") + 1]
+    documents = [_parsed(line) for line in complete.splitlines() if line.strip()]
+    if not all(isinstance(d, dict) and d.keys() >= ANSWER_KEYS for d in documents):
+        raise UsageError(f"{path} holds something else than answers. Name another file.")
+    if len(complete) < len(content):
+        with _write_errors(path):
+            os.truncate(path, len(complete))
+    return documents
 
 
-def _line(document: Document) -> bytes:
+def _parsed(line: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what a line of JSON holds, None if it is not JSON."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def encoded(document: Document) -> bytes:
+    """Return a document as a line of JSON in UTF-8, without halves of surrogate pairs."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     return f"{text}\n".encode("utf-8", "replace")
 
 
-def _document(path: Path, line: bytes) -> Document:
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or not document.keys() >= OURS:
-        raise UsageError(f"{path} holds something else than answers. Name another file.")
-    return document
-
-
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:

@@ -3,19 +3,13 @@
 Only light modules are imported here: help and completion should come at once.
 """
 
-import errno
-import functools
-import gc
-import io
-import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
 
+from qa.cli.exit_codes import with_exit_codes
 from qa.cli.options import (
     AsJson,
     Author,
@@ -32,13 +26,10 @@ from qa.cli.options import (
     filters_of,
     format_of,
 )
-from qa.config import configured, configured_traces, rebuild_command
-from qa.errors import Action, QAError, UsageError
+from qa.config import configured
+from qa.errors import UsageError
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-SHOWN_RANKS = 10
+SHOWN_PAPERS = 10  # of a ranking, unless --limit says otherwise
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
@@ -55,68 +46,8 @@ ask_app = typer.Typer(
 )
 
 
-def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """The command, with the user's errors told in a line and Ctrl-C and closed pipes taken well."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            with _traced():
-                return command(*args, **kwargs)
-        except QAError as exc:
-            typer.echo(f"Error: {_worded(exc)}", err=True)
-            raise typer.Exit(exc.exit_code) from exc
-        except KeyboardInterrupt as exc:
-            typer.echo("Interrupted. What was read and embedded is kept.", err=True)
-            raise typer.Exit(130) from exc
-        except BrokenPipeError as exc:
-            # whoever read our output has gone; the interpreter must not fail on flushing it
-            _drop_output()
-            raise typer.Exit(0) from exc
-        except OSError as exc:
-            if exc.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
-                raise
-            _drop_output()
-            typer.echo(f"Error: the output could not be written: {exc.strerror}.", err=True)
-            raise typer.Exit(1) from exc
-
-    return run
-
-
-def _worded(exc: QAError) -> str:
-    """Return the error in the words of the command line: options, and the command to run next."""
-    if isinstance(exc, UsageError) and exc.parameter:
-        return f"--{exc}"
-    hint = exc.hint
-    if hint is not None and hint.action is Action.NAME_COLUMN and hint.corpus is not None:
-        return f"{exc} Name it: {rebuild_command(hint.corpus)} --column {hint.column}=NAME"
-    return str(exc)
-
-
-def _traced() -> AbstractContextManager[None]:
-    """Sends the command's OpenTelemetry spans where the environment says, if it says so."""
-    traces = configured_traces()
-    if not traces.exporters:
-        return nullcontext()
-    from qa.tracing import exporting
-
-    return exporting(traces, functools.partial(typer.echo, err=True))
-
-
-def _drop_output() -> None:
-    """Let what is still buffered for stdout go nowhere: it cannot be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _tolerate_encodings() -> None:
-    """Print `?` for what the output's encoding does not have, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
 def question_of(words: list[str] | None) -> str:
-    """The question in one line, from stdin for `-`; raises UsageError."""
+    """Return the question in one line, from stdin for `-`; raises UsageError."""
     from qa.retrieval.query import checked_question
 
     return checked_question(sys.stdin.read() if words == ["-"] else " ".join(words or ()))
@@ -129,7 +60,7 @@ def _main(version: Version = False) -> None:
 
 @ask_app.command()
 @app.command()
-@guarded
+@with_exit_codes
 def ask(
     question: QuestionOrFile = None,
     as_json: AsJson = False,
@@ -205,36 +136,31 @@ def ask(
     if quick and exhaustive:
         raise UsageError("--quick and --exhaustive exclude each other.")
     from qa.answering.reading import Limits
+    from qa.cli.ask import AskOptions, ask_once
 
-    config, filters = configured(corpus, model), filters_of(year, author, venue, source)
-    limits = Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive)
-    if file is not None:
-        if question or form or as_json or verbose:
-            raise UsageError("--file excludes QUESTION, --json, --format and --verbose.")
-        from qa.cli.batch import JOBS, AskSettings, ask_all
-
-        asking = AskSettings(limits, filters, cached=not no_cache, strict=strict, jobs=jobs or JOBS)
-        raise typer.Exit(ask_all(file, config, asking, answers=json_lines, refresh=refresh))
-    if json_lines or jobs:
-        raise UsageError("--json-lines and --jobs go with --file.")
-    from qa.cli.ask import ask_once
-
-    code = ask_once(
-        question_of(question),
-        config,
-        limits,
-        filters,
-        form=format_of(form, as_json=as_json),
+    config = configured(corpus, model)
+    options = AskOptions(
+        limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
+        filters=filters_of(year, author, venue, source),
+        cached=not no_cache,
         refresh=refresh,
         strict=strict,
-        cached=not no_cache,
+        form=format_of(form, as_json=as_json),
         verbose=verbose,
     )
-    raise typer.Exit(code)
+    if file is None:
+        if json_lines or jobs:
+            raise UsageError("--json-lines and --jobs go with --file.")
+        raise typer.Exit(ask_once(question_of(question), config, options))
+    if question or options.form or verbose:
+        raise UsageError("--file excludes QUESTION, --json, --format and --verbose.")
+    from qa.cli.batch import JOBS, ask_all
+
+    raise typer.Exit(ask_all(file, config, options, answers=json_lines, jobs=jobs or JOBS))
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def chat(
     model: Model = None,
     corpus: Corpus = None,
@@ -261,7 +187,7 @@ def chat(
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def rebuild(
     paths: Annotated[
         list[Path] | None,
@@ -293,12 +219,12 @@ def rebuild(
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def search(
     question: Question,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="N", min=1, help="Papers shown.")
-    ] = SHOWN_RANKS,
+    ] = SHOWN_PAPERS,
     year: Year = None,
     author: Author = None,
     venue: Venue = None,
@@ -322,7 +248,7 @@ def search(
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def papers(
     year: Year = None,
     author: Author = None,
@@ -331,7 +257,6 @@ def papers(
     corpus: Corpus = None,
     form: Form = None,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="A table with all metadata.")] = False,
 ) -> None:
     """List the papers of the corpus, or write them for other programs.
 
@@ -346,12 +271,12 @@ def papers(
     from qa.cli.corpus import list_papers
 
     filters = filters_of(year, author, venue, source)
-    form = format_of(form, as_json=as_json, as_csv=as_csv)
+    form = format_of(form, as_json=as_json)
     raise typer.Exit(list_papers(configured(corpus), filters, form))
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def show(
     paper: Annotated[str, typer.Argument(metavar="ID", help="A paper's id or the start of it.")],
     corpus: Corpus = None,
@@ -369,7 +294,7 @@ def show(
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def status(
     skipped: Annotated[
         bool, typer.Option("--skipped", help="List what the last rebuild left out, and why.")
@@ -385,7 +310,7 @@ def status(
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Forget every kept verdict.")] = False,
 ) -> None:
@@ -396,7 +321,7 @@ def cache(
 
 
 @app.command(name="eval")
-@guarded
+@with_exit_codes
 def evaluate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Questions as JSON lines.")],
     judge: Annotated[
@@ -444,7 +369,7 @@ def evaluate(
 
 
 @app.command()
-@guarded
+@with_exit_codes
 def mcp(
     http: Annotated[
         bool, typer.Option("--http", help="Serve by HTTP instead of over stdin and stdout.")
@@ -479,21 +404,3 @@ def mcp(
         raise UsageError("--port, --host and --expose go with --http.")
     address = Address.checked(host, port, expose=expose) if http else None
     serve(configured(corpus, model), address, lambda line: typer.echo(line, err=True))
-
-
-def main() -> None:
-    """Run `qa`."""
-    _run(app)
-
-
-def ask_main() -> None:
-    """Run `ask`, which is `qa ask`."""
-    _run(ask_app)
-
-
-def _run(program: typer.Typer) -> None:
-    _tolerate_encodings()
-    try:
-        program()
-    finally:
-        gc.freeze()  # at the end Python would look once more at all that it has imported: 0.3 s

@@ -1,7 +1,7 @@
-"""The commands `ask` and `qa search`: put a question, show what comes, say how it ended."""
+"""The commands `ask` and `qa search`: answer one question, or rank the papers for it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import typer
 
@@ -17,37 +17,44 @@ from qa.cli.display.answer import (
     warnings_beside,
 )
 from qa.cli.display.progress import Display
+from qa.cli.exit_codes import NOTHING_FOUND
 from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.export.formats import Format, export_papers
 from qa.library import HOW_TO_WRITE, open_library
 
-UNANSWERED = 3
-NO_MODEL = "none"  # as the setting's value
-FAULTS = {"writing_failed", "partial_answer", "reading_failed"}
+NO_MODEL = "none"  # the value of QA_MODEL or --model that asks for no chat model
+FAILURES = {"writing_failed", "partial_answer", "reading_failed"}  # kinds of warnings: exit code 1
 
 
-def ask_once(  # noqa: PLR0913 - the options of the command
-    question: str,
-    config: Config,
-    limits: Limits,
-    filters: Filters,
-    *,
-    form: Format | None,
-    refresh: bool,
-    strict: bool,
-    cached: bool,
-    verbose: bool,
-) -> int:
-    """Answer the question on stdout; returns the exit code."""
-    with Display(stream=form is None, verbose=verbose) as display:
-        with open_library(config, display.work, display.note, refresh=refresh) as library:
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """The options of `ask`: for one question, or for each question of a file."""
+
+    limits: Limits
+    filters: Filters
+    cached: bool  # whether verdicts of earlier questions may be used
+    refresh: bool  # whether to take in first what changed in the corpus
+    strict: bool  # whether any warning is a failure
+    form: Format | None = None  # None: plain text
+    verbose: bool = False
+
+
+def ask_once(question: str, config: Config, options: AskOptions) -> int:
+    """Answer the question on stdout; return the exit code."""
+    form = options.form
+    with Display(stream=form is None, verbose=options.verbose) as display:
+        with open_library(config, display.work, display.note, refresh=options.refresh) as library:
             answer = library.ask(
-                question, limits=limits, filters=filters, cached=cached, on_event=display.event
+                question,
+                limits=options.limits,
+                filters=options.filters,
+                cached=options.cached,
+                on_event=display.event,
             )
             papers = library.papers_of(answer.papers) if form else []
-            why = "" if answer.coverage.candidates else library.why_none(filters)
+            why_none = "" if answer.coverage.candidates else library.why_none(options.filters)
         display.clear()
         if form is None:
             show(answer, display)
@@ -55,17 +62,17 @@ def ask_once(  # noqa: PLR0913 - the options of the command
             _write(answer, papers, form, config.corpus.name)
             if form not in {Format.JSON, Format.MARKDOWN}:
                 display.note(coverage_line(answer))
-        if why:
-            display.note(why)
+        if why_none:
+            display.note(why_none)
         if form == Format.JSON:
-            for line in warnings_beside(answer, FAULTS):
+            for line in warnings_beside(answer, FAILURES):
                 display.note(line)
         else:
             note_warnings(answer, display)
         if answer.model is None and answer.coverage.candidates and form is None:
             note_how_to_write(config, display)
         display.sum_up(answer)
-    return _exit_code(answer, strict=strict)
+    return _exit_code(answer, strict=options.strict)
 
 
 def note_how_to_write(config: Config, display: Display) -> None:
@@ -91,34 +98,34 @@ def _write(answer: Answer, papers: Sequence[Paper], form: Format, corpus: str) -
 
 def show(answer: Answer, display: Display) -> None:
     """Print what the stream has not printed yet: the papers, and what the answer rests on."""
-    if display.marked is not None:
-        display.marked.end()
+    if display.streamed is not None:
+        display.streamed.end()
         display.out.print()
-    show_answer(display.out, answer, streamed=display.marked is not None)
+    show_answer(display.out, answer, streamed=display.streamed is not None)
     display.out.print(coverage_line(answer))
 
 
 def note_warnings(answer: Answer, display: Display) -> None:
-    """Say on stderr what is doubtful in the answer, under the numbers that mark it in the text."""
-    for line in warning_lines(answer, display.marked.numbers if display.marked else {}):
+    """Print the answer's warnings on stderr, with the numbers that mark them in the text."""
+    for line in warning_lines(answer, display.streamed.numbers if display.streamed else {}):
         display.note(line)
 
 
 def _exit_code(answer: Answer, *, strict: bool) -> int:
     kinds = {warning.kind for warning in answer.warnings}
-    if kinds & FAULTS or answer.coverage.stopped == Stopped.FAILED or (strict and kinds):
+    if kinds & FAILURES or answer.coverage.stopped == Stopped.FAILED or (strict and kinds):
         return 1
-    return 0 if answer.papers else UNANSWERED
+    return 0 if answer.papers else NOTHING_FOUND
 
 
 def search_once(
     question: str, config: Config, filters: Filters, *, limit: int, as_json: bool
 ) -> int:
-    """Print the ranking for the question; returns the exit code."""
+    """Print the ranking for the question; return the exit code."""
     with Display(stream=False, verbose=False) as display:
         with open_library(config, display.work, display.note, chat=False) as library:
             found = library.search(question, limit=limit, filters=filters)
-            why = "" if found.papers else library.why_none(filters)
+            why_none = "" if found.papers else library.why_none(filters)
         display.clear()
         if as_json:
             rows = [asdict(entry) for entry in found.papers]
@@ -128,7 +135,6 @@ def search_once(
         else:
             show_ranked(display.out, question, found.papers)
         if filters:
-            display.note(
-                f"Ranked {candidates_text(found.scope)} of {found.scope.corpus:,}. {why}".rstrip()
-            )
-    return 0 if found.papers else UNANSWERED
+            ranked = f"Ranked {candidates_text(found.scope)} of {found.scope.corpus:,}."
+            display.note(f"{ranked} {why_none}".rstrip())
+    return 0 if found.papers else NOTHING_FOUND

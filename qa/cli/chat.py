@@ -1,10 +1,7 @@
-"""A conversation saved to a file, as Markdown."""
+"""The command `qa chat`: a conversation, in a terminal or along lines from a pipe."""
 
 import io
-import os
 import re
-import secrets
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,98 +12,37 @@ from rich.text import Text
 
 from qa.answering.assemble import SAYS_NOT
 from qa.answering.followup import (
-    Interpreter,
+    Interpretation,
+    QuestionRewriter,
     Turn,
-    Understood,
     asked_line,
     by_rules,
     context_of,
     numbers_of,
+    turns_with_lists,
     with_cost_of,
-    with_lists,
 )
 from qa.answering.reading import Limits
-from qa.answering.results import Answer
+from qa.answering.results import Answer, Outcome
 from qa.answering.safe_text import clean_line
-from qa.answering.wording import candidates_text, coverage_line
+from qa.answering.wording import candidates_text, counted, coverage_line
 from qa.cli.ask import NO_MODEL, note_warnings, show
 from qa.cli.corpus import print_paper
 from qa.cli.display.answer import console, print_hanging, show_papers
 from qa.cli.display.progress import Display
+from qa.cli.exit_codes import error_line
 from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.errors import ConfigError, QAError, UsageError
 from qa.export.markdown import Section, transcript
-from qa.export.references import answer_papers
+from qa.index.layout import replace_file
 from qa.library import HOW_TO_WRITE, Library, open_library, run
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
 from qa.llm.prompts import load_prompt
 from qa.retrieval.query import checked_question
 
-FORCE = " --force"
-
-
-def save(turns: Sequence[Turn], library: Library, wanted: str) -> Path:
-    """Write the questions and answers to a new file, or with `--force` over an old one.
-
-    `wanted` is what was typed: the file's name, perhaps in quotes. Raises UsageError, ConfigError.
-    """
-    name = wanted.removesuffix(FORCE).strip().strip("\"'")
-    if not name:
-        raise UsageError("Say where to: /save answers.md")
-    path, write = Path(name), _replace if wanted.endswith(FORCE) else _create
-    text = transcript(f"Questions to {library.config.corpus.name}", _sections(turns, library))
-    try:
-        path = path.expanduser()
-        write(path, text.encode(errors="replace"))
-    except FileExistsError as exc:
-        raise UsageError(f"{path} exists. To replace it: /save {name}{FORCE}") from exc
-    except (OSError, RuntimeError) as exc:  # the latter for a home that there is not
-        reason = exc.strerror if isinstance(exc, OSError) else exc
-        raise ConfigError(f"{path} cannot be written: {reason}. Save elsewhere.") from exc
-    return path
-
-
-def _create(path: Path, content: bytes) -> None:
-    """Write a new file, the whole of it or none; raises FileExistsError for one that there is."""
-    file = path.open("xb")
-    try:
-        with file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # some systems tell only then that the disk is full
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in another's place, which stays as it is until the new one is whole."""
-    path = path.resolve()  # what a link leads to is replaced, and not the link
-    if path.exists() and not path.is_file():  # a device, in whose place nothing may be put
-        path.write_bytes(content)
-        return
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    _create(part, content)
-    try:
-        if path.exists():
-            path.open("ab").close()  # raises for a file that may not be written
-            shutil.copymode(path, part)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _sections(turns: Sequence[Turn], library: Library) -> Iterator[Section]:
-    for turn in turns:
-        answer = turn.answer
-        references = answer_papers(answer, library.papers_of(answer.papers))
-        asked = asked_line(turn.typed, turn.understood)
-        yield Section(turn.typed, asked, answer, references, coverage_line(answer))
-
-
+PROMPT = "> "
 COMMANDS = {
     "/papers": "list the last answer's papers again",
     "/show": "N: show the abstract of [N], its evidence marked",
@@ -116,12 +52,27 @@ COMMANDS = {
     "/help": "this list",
     "/quit": "end; so does Ctrl-D",
 }
-NOTHING_ANSWERED = "No question has been answered yet."
 ALIASES = {"exit": "/quit", "quit": "/quit", "/exit": "/quit", "help": "/help", "?": "/help"}
+FORCE = " --force"  # ends a /save that may replace a file
 HELP = (
     "“which of those release code?” is asked of the last answer's papers, “what does [3] measure?” "
     "of one of them, “and for graphs?” goes on with the last question. Ctrl-C stops an answer."
 )
+NOTHING_ANSWERED = "No question has been answered yet."
+
+
+def hold_chat(config: Config, filters: Filters, *, verbose: bool) -> int:
+    """Hold a conversation on the terminal, or answer the lines of stdin; return the exit code."""
+    with Display(stream=False, verbose=False) as display:
+        library = open_library(config, display.work, display.note)
+    with library:
+        conversation = Conversation(library, filters, verbose=verbose)
+        if sys.stdin.isatty():
+            conversation.greet()
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            _answer_typed_lines(conversation, config)
+            return 0
+        return _answer_piped_lines(conversation)
 
 
 class Conversation:
@@ -131,34 +82,39 @@ class Conversation:
         self._library = library
         self._filters = filters
         self._verbose = verbose
-        self._turns: list[Turn] = []  # that the next question may point back to
-        self._all: list[Turn] = []
+        self._turns: list[Turn] = []  # that the next question may refer to
+        self._all: list[Turn] = []  # since the beginning, for /save
         self._out = console()
         self._err = console(stderr=True)
 
     def greet(self) -> None:
-        """Say what is asked, and by what."""
+        """Print how many papers are asked, and which model answers."""
         model = self._library.model
         asked = candidates_text(self._library.retriever(self._filters).scope)
         self._note(f"{asked}, {model or 'no chat model'}. /help lists what you can do.")
         if model is None and (self._library.config.model or "").lower() != NO_MODEL:
             self._note(HOW_TO_WRITE)
 
-    def hear(self, typed: str) -> bool:
-        """Do what a line asks for; False if it ends the conversation. Raises QAError."""
+    @property
+    def corpus(self) -> Path:
+        """The corpus that is asked."""
+        return self._library.config.corpus
+
+    def obey(self, typed: str) -> bool:
+        """Do what a line asks for; return False if it ends the conversation. Raises QAError."""
         line = clean_line(typed)
         line = ALIASES.get(line.lower(), line)
         if line.startswith("/"):
             name, _, rest = line.partition(" ")
-            return self._obey(_command(name), rest.strip())
+            return self._run(_command(name), rest.strip())
         if line:
             self._ask(checked_question(line))
         return True
 
-    def _obey(self, command: str, rest: str) -> bool:
+    def _run(self, command: str, rest: str) -> bool:
         match command:
             case "/papers":
-                answer = with_lists([self._last, *self._turns])[-1].answer
+                answer = turns_with_lists([self._last, *self._turns])[-1].answer
                 show_papers(self._out, answer)
                 self._out.print(coverage_line(answer))
             case "/show":
@@ -177,69 +133,68 @@ class Conversation:
     @property
     def _last(self) -> Turn:
         if not self._turns:
-            since = "No question has been answered since /new."
-            raise UsageError(since if self._all else NOTHING_ANSWERED)
+            since_new = "No question has been answered since /new."
+            raise UsageError(since_new if self._all else NOTHING_ANSWERED)
         return self._turns[-1]
 
     def _ask(self, line: str) -> None:
-        understood, usage = by_rules(line, context_of(self._turns)), Usage()
+        asked, usage = by_rules(line, context_of(self._turns)), Usage()
         if self._library.model is not None and self._turns:
             with Display(stream=False, verbose=False) as display:
                 display.show("Understanding the question")
-                understood, usage = run(self._interpreted(line))
-        self._put(line, understood, usage)
+                asked, usage = run(self._rewritten(line, asked))
+        self._answer(line, asked, usage)
 
-    async def _interpreted(self, line: str) -> tuple[Understood, Usage]:
-        """What the chat model takes the line for, and what that took."""
+    async def _rewritten(self, line: str, rules: Interpretation) -> tuple[Interpretation, Usage]:
         folder = self._library.config.prompts
         system, user = (load_prompt(f"followup.{part}", folder) for part in ("system", "user"))
         chat = self._library.chat()
         try:
-            interpreter = Interpreter(chat, system, user)
-            return await interpreter.understand(line, self._turns), interpreter.usage
+            return await QuestionRewriter(chat, system, user).rewrite(line, self._turns, rules)
         finally:
             await chat.close()
 
-    def _put(self, typed: str, understood: Understood, usage: Usage) -> None:
-        """Have the question answered, and show and keep the answer."""
-        asked = asked_line(typed, understood)
-        if asked:
-            print_hanging(self._out, Text(asked, style="dim"), 2)
+    def _answer(self, typed: str, asked: Interpretation, usage: Usage) -> None:
+        """Answer a question, show the answer and keep it; `usage` is what rewriting it took."""
+        line = asked_line(typed, asked)
+        if line:
+            print_hanging(self._out, Text(line, style="dim"), 2)
         with Display(stream=True, verbose=self._verbose) as display:
             answer = self._library.ask(
-                understood.question,
-                limits=Limits(exhaustive=bool(understood.within)),
-                filters=self._reach(understood),
+                asked.question,
+                limits=Limits(exhaustive=bool(asked.within)),
+                filters=self._filters_for(asked),
                 on_event=display.event,
             )
             display.clear()
-            answer = self._with_cost(_told_of(answer, understood), usage)
-            self._keep(Turn(typed, understood, answer))
+            answer = self._with_cost(_about_asked_papers(answer, asked), usage)
+            turn = Turn(typed, asked, answer)
+            self._turns.append(turn)
+            self._all.append(turn)
             show(answer, display)
             note_warnings(answer, display)
             display.sum_up(answer)
-        if not answer.coverage.candidates:
+        coverage = answer.coverage
+        if not coverage.candidates:
             self._note(self._library.why_none(self._filters))
-        part = 0 < answer.coverage.candidates < answer.coverage.corpus
-        if understood.within and part and not (understood.named and answer.papers):
-            self._note(f"/wider asks {self._everything()}.")
+        some = 0 < coverage.candidates < coverage.corpus
+        if asked.within and some and not (asked.named and answer.papers):
+            papers = f"all {self._library.generation.paper_count:,} papers"
+            everything = "every paper that passes the filter" if self._filters else papers
+            self._note(f"/wider asks {everything}.")
 
-    def _reach(self, understood: Understood) -> Filters:
-        """The filters that let through what the question is put to."""
-        if not understood.within:
+    def _filters_for(self, asked: Interpretation) -> Filters:
+        """Return filters that only the papers pass that the question is asked of."""
+        if not asked.within:
             return self._filters
-        ids = tuple(paper.id for paper in understood.within)
-        if understood.named:
-            numbers = tuple(paper.n for paper in understood.within)
-            are = numbers_of(understood.within)
-            return replace(self._filters, ids=ids, ids_are=are, numbers=numbers)
-        last = understood.within == with_lists(self._turns)[-1].answer.papers
-        are = f"the papers of {'the last' if last else 'an earlier'} answer"
-        return replace(self._filters, ids=ids, ids_are=are)
-
-    def _everything(self) -> str:
-        count = self._library.generation.paper_count
-        return "every paper that passes the filter" if self._filters else f"all {count:,} papers"
+        ids = tuple(paper.id for paper in asked.within)
+        if asked.named:
+            numbers = tuple(paper.n for paper in asked.within)
+            names = numbers_of(asked.within)
+            return replace(self._filters, ids=ids, ids_are=names, numbers=numbers)
+        last = asked.within == turns_with_lists(self._turns)[-1].answer.papers
+        names = f"the papers of {'the last' if last else 'an earlier'} answer"
+        return replace(self._filters, ids=ids, ids_are=names)
 
     def _with_cost(self, answer: Answer, usage: Usage) -> Answer:
         if answer.model is None:
@@ -247,21 +202,16 @@ class Conversation:
         base_url = self._library.config.base_url
         return with_cost_of(answer, usage, cost_usd(answer.model, usage, base_url=base_url))
 
-    def _keep(self, turn: Turn) -> None:
-        self._turns.append(turn)
-        self._all.append(turn)
-
     def _widen(self) -> None:
-        understood = self._last.understood
-        if not understood.within:
+        asked = self._last.interpretation
+        if not asked.within:
             raise UsageError("The last answer is of the whole corpus already.")
-        wider = understood.wider
-        self._put("/wider", Understood(wider, wider), Usage())
+        self._answer("/wider", Interpretation(asked.wider, asked.wider), Usage())
 
     def _show(self, wanted: str) -> None:
         last, context = self._last, context_of(self._turns)
         shown = {paper.n: paper for paper in context.shown} if context else {}
-        if last.understood.named:  # with other evidence than when they were listed
+        if last.interpretation.named:  # with other evidence than when they were listed
             shown |= {paper.n: paper for paper in last.answer.papers + last.answer.nearest}
         number = re.fullmatch(r"\[?(\d{1,6})\]?", wanted)
         if number is None:
@@ -282,58 +232,41 @@ class Conversation:
     def _save(self, wanted: str) -> None:
         if not self._all:
             raise UsageError(NOTHING_ANSWERED)
-
         path = save(self._all, self._library, wanted)
-        questions = "1 question" if len(self._all) == 1 else f"{len(self._all)} questions"
-        self._note(f"Wrote {questions} to {path}")
+        self._note(f"Wrote {counted(len(self._all), 'question', 'questions')} to {path}")
 
     def _note(self, text: str) -> None:
         if text:
             self._err.print(Text(text, style="dim"))
 
 
-def _told_of(answer: Answer, understood: Understood) -> Answer:
-    """The answer, saying of the papers that were asked what it says of the whole corpus."""
-    if not understood.within or not answer.answer.startswith(SAYS_NOT):
+def _about_asked_papers(answer: Answer, asked: Interpretation) -> Answer:
+    """Return the answer; a refusal then speaks of the papers asked, and not of the whole corpus."""
+    refused = answer.model is not None and answer.outcome == Outcome.NOT_IN_CORPUS
+    if not asked.within or not refused:
         return answer
-    says_not = "This paper does" if len(understood.within) == 1 else "These papers do"
-    text = f"{says_not} not say so.{answer.answer.removeprefix(SAYS_NOT)}"
+    papers = "This paper does" if len(asked.within) == 1 else "These papers do"
+    text = f"{papers} not say so.{answer.answer.removeprefix(SAYS_NOT)}"
     return replace(answer, answer=text)
 
 
 def _command(name: str) -> str:
-    """The command of this name, or of which this is the start; raises UsageError."""
+    """Return the command with this name or this start of one; raises UsageError."""
     name = ALIASES.get(name.lower(), name.lower())
     meant = [known for known in COMMANDS if name != "/" and known.startswith(name)]
     if len(meant) != 1:
-        told = f"{name} may be {' or '.join(meant)}" if len(meant) > 1 else f"There is no {name}"
-        raise UsageError(f"{told}. /help lists what you can do.")
+        fault = f"{name} may be {' or '.join(meant)}" if len(meant) > 1 else f"There is no {name}"
+        raise UsageError(f"{fault}. /help lists what you can do.")
     return meant[0]
 
 
-PROMPT = "> "
-
-
-def hold_chat(config: Config, filters: Filters, *, verbose: bool) -> int:
-    """Hold a conversation on the terminal, or along the script on stdin; returns the exit code."""
-    with Display(stream=False, verbose=False) as display:
-        library = open_library(config, display.work, display.note)
-    with library:
-        talk = Conversation(library, filters, verbose=verbose)
-        if sys.stdin.isatty():
-            talk.greet()
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            _typed(talk, config)
-            return 0
-        return _scripted(talk)
-
-
-def _typed(talk: Conversation, config: Config) -> None:
+def _answer_typed_lines(conversation: Conversation, config: Config) -> None:
     from qa.cli.line_editor import LineEditor
 
     err = console(stderr=True)
     editor = LineEditor(PROMPT, list(COMMANDS), config.cache / "chat_history")
-    interrupted = ""  # what to say of a Ctrl-C, said where a second one does no harm either
+    # What to say of a Ctrl-C. It is said inside the `try`, where a second Ctrl-C does no harm.
+    interrupted = ""
     while True:
         try:
             if interrupted:
@@ -341,44 +274,44 @@ def _typed(talk: Conversation, config: Config) -> None:
             interrupted = "Ctrl-D ends."
             line = editor.read()
             interrupted = "Stopped. What was read is kept."
-            if line is None or not _heard(talk, line)[0]:
+            if line is None or not _obeyed(conversation, line)[0]:
                 return
             interrupted = ""
         except KeyboardInterrupt:
             continue
 
 
-def _scripted(talk: Conversation) -> int:
+def _answer_piped_lines(conversation: Conversation) -> int:
     out, err = console(), console(stderr=True)
     code = 0
     for line in filter(None, map(clean_line, _lines(err))):
         out.print(PROMPT + line)
-        goes_on, done = _heard(talk, line)
-        if not done:
+        goes_on, succeeded = _obeyed(conversation, line)
+        if not succeeded:
             code = 1
         if not goes_on:
             break
     return code
 
 
-def _heard(talk: Conversation, line: str) -> tuple[bool, bool]:
-    """Do what the line asks for: whether the conversation goes on, and whether that could be done.
+def _obeyed(conversation: Conversation, line: str) -> tuple[bool, bool]:
+    """Do what a line asks for; return whether the conversation goes on, and whether it succeeded.
 
-    An error is said, and nothing is lost by it.
+    An error is printed, and the conversation stays as it was.
     """
-    goes_on, done = True, True
+    goes_on, succeeded = True, True
     try:
-        goes_on = talk.hear(line)
+        goes_on = conversation.obey(line)
     except QAError as exc:
-        console(stderr=True).print(f"Error: {exc}")
-        done = False
+        console(stderr=True).print(error_line(exc, conversation.corpus))
+        succeeded = False
     if goes_on and line.strip():
         console().print()
-    return goes_on, done
+    return goes_on, succeeded
 
 
 def _lines(err: Console) -> Iterator[str]:
-    """The lines of stdin, each as it comes; a person whose output goes elsewhere gets a prompt."""
+    """Yield the lines of stdin as they come; a person whose output goes elsewhere gets a prompt."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     while True:
@@ -388,3 +321,48 @@ def _lines(err: Console) -> Iterator[str]:
         if not line:
             return
         yield line
+
+
+def save(turns: Sequence[Turn], library: Library, wanted: str) -> Path:
+    """Write the questions and answers to a new file, or with `--force` over an old one.
+
+    `wanted` is what was typed: the file's name, perhaps in quotes. Raises UsageError, ConfigError.
+    """
+    force = wanted.endswith(FORCE)
+    name = wanted.removesuffix(FORCE).strip().strip("\"'")
+    if not name:
+        raise UsageError("Say where to: /save answers.md")
+    text = transcript(f"Questions to {library.config.corpus.name}", _sections(turns, library))
+    path = Path(name)
+    try:
+        path = path.expanduser()
+        _write(path.resolve(), text.encode(errors="replace"), force=force)
+    except FileExistsError as exc:
+        raise UsageError(f"{path} exists. To replace it: /save {name}{FORCE}") from exc
+    except (OSError, RuntimeError) as exc:  # the latter where ~name has no home folder
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise ConfigError(f"{path} cannot be written: {reason}. Save elsewhere.") from exc
+    return path
+
+
+def _sections(turns: Sequence[Turn], library: Library) -> Iterator[Section]:
+    for turn in turns:
+        answer = turn.answer
+        references = answer_papers(answer, library.papers_of(answer.papers))
+        asked = asked_line(turn.typed, turn.interpretation)
+        yield Section(turn.typed, asked, answer, references, coverage_line(answer))
+
+
+def _write(path: Path, content: bytes, *, force: bool) -> None:
+    """Write a file, all of it or nothing; raises FileExistsError for an old one without `force`."""
+    is_new = not path.exists()
+    path.open("ab" if force else "xb").close()  # raises for a file that may not be written
+    if not path.is_file():  # a device, which must not be replaced by a file
+        path.write_bytes(content)
+        return
+    try:
+        replace_file(path, content)
+    except BaseException:
+        if is_new:
+            path.unlink(missing_ok=True)
+        raise

@@ -1,9 +1,10 @@
-"""The commands that keep a corpus in shape: rebuild, show, status and cache."""
+"""The commands on a corpus and its store: rebuild, papers, show, status and cache."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 import typer
+from rich import filesize
 from rich.console import Console
 from rich.text import Text
 
@@ -13,12 +14,12 @@ from qa.answering.verdict_cache import forget_verdicts, verdict_count
 from qa.answering.wording import candidates_text, source_name
 from qa.cli.display.answer import console, dump, print_hanging
 from qa.cli.display.progress import Display
+from qa.cli.exit_codes import NOTHING_FOUND
 from qa.config import Config, corpus_option
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.errors import ConfigError, CorpusError, UsageError
-from qa.export.formats import Format, export_papers
-from qa.export.references import exported_papers
+from qa.export.formats import Format
 from qa.index.integrity import StoreStatus
 from qa.index.manifest import SkippedEntries
 from qa.index.store import CorpusStore
@@ -26,6 +27,7 @@ from qa.library import (
     built_line,
     open_library,
     rebuild_store,
+    verdicts_path,
 )
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
@@ -40,11 +42,11 @@ def rebuild_stores(
 
     `columns` are the user's own, as FIELD=NAME; they are kept for later rebuilds.
     """
-    named = dict(map(_column, columns))
+    column_names = dict(map(_column, columns))
     reports = []
     with Display(stream=False, verbose=False) as display:
         for config in configs:
-            store = CorpusStore(config, columns=named, on_progress=display.work)
+            store = CorpusStore(config, columns=column_names, on_progress=display.work)
             report = rebuild_store(store, display.note, force=force)
             display.clear()
             if not as_json:
@@ -61,10 +63,43 @@ def _column(text: str) -> tuple[str, str]:
     return field.strip().lower(), name.strip()
 
 
-def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
-    """Print one paper, by its id or an unambiguous start of it."""
-    from qa.library import open_library  # 0.25 s, which rebuilding and status do without
+def list_papers(config: Config, filters: Filters, form: Format | None) -> int:
+    """Print the papers that pass the filters; return the exit code."""
+    with Display(stream=False, verbose=False) as display:
+        with open_library(config, display.work, display.note, chat=False) as library:
+            papers, scope = library.papers(filters), library.retriever(filters).scope
+            why_none = "" if papers else library.why_none(filters)
+        display.clear()
+        if form == Format.JSON:
+            typer.echo(_papers_document(papers, scope, config.corpus.name))
+        elif form is not None:
+            typer.echo(export_papers(exported_papers(papers), form), nl=False)
+        else:
+            print_papers(display.out, papers)
+        display.note(f"{candidates_text(scope)} of {scope.corpus:,}. {why_none}".rstrip())
+    return 0 if papers else NOTHING_FOUND
 
+
+def _papers_document(papers: Iterable[Paper], scope: Scope, corpus: str) -> str:
+    rows = [
+        asdict(paper)
+        | {"url": paper.link, "sources": [source_name(corpus, name) for name in paper.sources]}
+        for paper in papers
+    ]
+    return dump({**asdict(scope), "papers": rows})
+
+
+def print_papers(out: Console, papers: Iterable[Paper]) -> None:
+    """Print a line for each paper: id, year, and the title, cut to the terminal's width."""
+    for paper in papers:
+        line = Text(f"{paper.id}  {paper.year or '':4}  {clean_line(paper.title)}")
+        if out.is_terminal:
+            line.truncate(out.width, overflow="ellipsis")
+        out.print(line, soft_wrap=True)
+
+
+def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
+    """Print the one paper whose id begins with `wanted`; raises CorpusError or UsageError."""
     with Display(stream=False, verbose=False) as display:
         with open_library(config, display.work, display.note, chat=False) as library:
             paper = _one(library.papers_with(wanted), wanted, config)
@@ -90,7 +125,7 @@ def _one(papers: Sequence[Paper], wanted: str, config: Config) -> Paper:
 
 
 def print_paper(out: Console, paper: Paper, corpus: str, marked: Iterable[Evidence] = ()) -> None:
-    """Print all that is known of a paper, the sentences in `marked` standing out."""
+    """Print all that is known of a paper, the sentences in `marked` highlighted."""
     print_hanging(out, Text(clean_line(paper.title), style="bold"), 0)
     about = [", ".join(paper.authors), paper.venue or "", str(paper.year or "")]
     lines = ["; ".join(part for part in about if part), paper.link or ""]
@@ -105,7 +140,7 @@ def print_paper(out: Console, paper: Paper, corpus: str, marked: Iterable[Eviden
 
 
 def _marked(abstract: str, marked: Iterable[Evidence], sign: str) -> Text:
-    """The abstract with sentences in bold, between signs where there are no styles."""
+    """Return the abstract with sentences in bold, and between signs, for where there is no bold."""
     text, place = Text(), 0
     for item in sorted(marked, key=lambda item: item.start):
         text.append(clean(abstract[place : item.start]))
@@ -115,10 +150,10 @@ def _marked(abstract: str, marked: Iterable[Evidence], sign: str) -> Text:
 
 
 def show_status(config: Config, *, as_json: bool) -> None:
-    """Print corpus, store, embedding and model in use; raises StoreError unless all is well."""
+    """Print corpus, store, embedding and model in use; exits with 1 if the store is not sound."""
     store = CorpusStore(config)
     status = store.status()
-    rows = _rows(config, status, len(store.corpus.files))
+    rows = _status_rows(config, status, len(store.corpus.files))
     if as_json:
         typer.echo(dump({**rows, "sound": status.sound}))
     else:
@@ -147,9 +182,7 @@ def show_skipped(config: Config, *, as_json: bool) -> None:
         typer.echo(f"Only the first {len(skipped.first):,} are listed.", err=True)
 
 
-def _rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | int]:
-    from qa.library import verdicts_path
-
+def _status_rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | int]:
     manifest = status.manifest
     rows: dict[str, str | int] = {
         "corpus": f"{config.corpus} ({files:,} files)",
@@ -160,8 +193,8 @@ def _rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | in
         "vectors": status.vectors,
         "sentences": manifest.sentences if manifest else 0,
         "entries skipped": manifest.skipped if manifest else 0,
-        "cached vectors": f"{status.cached:,} ({_megabytes(status.cache_bytes)})",
-        "disk": _megabytes(status.disk_bytes),
+        "cached vectors": f"{status.cached:,} ({filesize.decimal(status.cache_bytes)})",
+        "disk": filesize.decimal(status.disk_bytes),
         "verdicts kept": verdict_count(verdicts_path(config)),
         "embedding": config.embed_model,
         "model": _model(config),
@@ -172,10 +205,6 @@ def _rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | in
     if status.writer:
         rows["rebuild running"] = str(status.writer)
     return rows | {"verdict": status.verdict}
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
 
 
 def _model(config: Config) -> str:
@@ -194,49 +223,9 @@ def _default_model(config: Config) -> str:
 
 
 def show_cache(config: Config, *, clear: bool) -> None:
-    """Say how many verdicts are kept, or forget them."""
-    from qa.library import verdicts_path
-
+    """Print how many verdicts are kept, or delete them."""
     path = verdicts_path(config)
     if clear:
         typer.echo(f"{forget_verdicts(path):,} verdicts forgotten.")
     else:
         typer.echo(f"{verdict_count(path):,} verdicts kept in {path}")
-
-
-NONE_PASSES = 3
-
-
-def list_papers(config: Config, filters: Filters, form: Format | None) -> int:
-    """Print the papers that pass the filters; returns the exit code."""
-    with Display(stream=False, verbose=False) as display:
-        with open_library(config, display.work, display.note, chat=False) as library:
-            papers, scope = library.papers(filters), library.retriever(filters).scope
-            why = "" if papers else library.why_none(filters)
-        display.clear()
-        if form == Format.JSON:
-            typer.echo(_document(papers, scope, config.corpus.name))
-        elif form is not None:
-            typer.echo(export_papers(exported_papers(papers), form), nl=False)
-        else:
-            _print(display.out, papers)
-        display.note(f"{candidates_text(scope)} of {scope.corpus:,}. {why}".rstrip())
-    return 0 if papers else NONE_PASSES
-
-
-def _document(papers: Iterable[Paper], scope: Scope, corpus: str) -> str:
-    rows = [
-        asdict(paper)
-        | {"url": paper.link, "sources": [source_name(corpus, name) for name in paper.sources]}
-        for paper in papers
-    ]
-    return dump({**asdict(scope), "papers": rows})
-
-
-def _print(out: Console, papers: Iterable[Paper]) -> None:
-    """Print a line for each paper: id, year, and as much of the title as the terminal has room."""
-    for paper in papers:
-        line = Text(f"{paper.id}  {paper.year or '':4}  {clean_line(paper.title)}")
-        if out.is_terminal:
-            line.truncate(out.width, overflow="ellipsis")
-        out.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The command `qa eval`: ask every question of a file and print how good the answers are."""
+"""The command `qa eval`: answer labelled questions and print recall, precision and so on."""
 
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from qa.corpus.papers import title_key
 from qa.library import AskOptions, Library, open_library, run
 from qa.progress import Progress
 
+# Measures between 0 and 1, printed with two decimals; the others are counts.
 SHARES = ("recall", "precision", "f1", "map", "abstained")
 
 

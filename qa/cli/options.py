@@ -1,4 +1,4 @@
-"""The options of the commands that several of them share."""
+"""Options that several commands share, and what they mean together."""
 
 from pathlib import Path
 from typing import Annotated
@@ -78,19 +78,14 @@ def filters_of(
     venue: list[str] | None,
     source: list[str] | None,
 ) -> Filters:
-    """The filters that the options ask for; raises UsageError."""
+    """Return the filters that the options ask for; raises UsageError."""
     return Filters.parse(
         years=year or (), authors=author or (), venues=venue or (), sources=source or ()
     )
 
 
-def format_of(chosen: Format | None, *, as_json: bool, as_csv: bool = False) -> Format | None:
-    """The one format that the options ask for, None for people's; raises UsageError."""
-    asked = {chosen} - {None}
-    asked |= {Format.JSON} if as_json else set()
-    asked |= {Format.CSV} if as_csv else set()
-    if len(asked) > 1:
-        raise UsageError(
-            f"Only one of these formats at a time: {', '.join(sorted(filter(None, asked)))}."
-        )
-    return next(iter(asked), None)
+def format_of(chosen: Format | None, *, as_json: bool) -> Format | None:
+    """Return the format that the options ask for, None for plain text; raises UsageError."""
+    if as_json and chosen not in {None, Format.JSON}:
+        raise UsageError(f"--json and --format {chosen} exclude each other.")
+    return Format.JSON if as_json else chosen

@@ -77,13 +77,22 @@ class StoreLayout:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file's content so that any reader sees the old or the new, also after a crash."""
+    """Replace a file's content so that any reader sees the old or the new, also after a crash.
+
+    The permissions stay. Raises OSError, which leaves the old content and nothing of the new.
+    """
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("wb") as file:
+            if path.exists():
+                shutil.copymode(path, fresh)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     _sync(path.parent)
 
 

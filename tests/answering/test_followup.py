@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from qa.answering import followup
 from qa.answering.followup import (
-    LONGEST,
+    MAX_QUESTION,
     SCHEMA,
     Context,
-    Interpreter,
+    Interpretation,
+    QuestionRewriter,
     Turn,
-    Understood,
     asked_line,
     by_rules,
     context_of,
-    read_understood,
+    read_reply,
     with_cost_of,
 )
 from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Outcome
@@ -54,7 +54,7 @@ def answer(question=FIRST, papers=(), nearest=(), model=None, usage=None):
 
 
 def turn(question=FIRST, papers=(), nearest=()):
-    return Turn(question, Understood(question, question), answer(question, papers, nearest))
+    return Turn(question, Interpretation(question, question), answer(question, papers, nearest))
 
 
 PAPERS = listed(19)
@@ -124,7 +124,7 @@ def test_words_that_point_back_ask_the_last_papers(line, question):
     ],
 )
 def test_a_question_that_stands_for_itself_goes_to_the_corpus_as_it_is(line):
-    assert by_rules(line, CONTEXT) == Understood(line, line)
+    assert by_rules(line, CONTEXT) == Interpretation(line, line)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_question_that_stands_for_itself_goes_to_the_corpus_as_it_is(line):
     ],
 )
 def test_a_fragment_goes_on_with_the_last_question(line, question):
-    assert by_rules(line, CONTEXT) == Understood(question, question)
+    assert by_rules(line, CONTEXT) == Interpretation(question, question)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_number_that_no_paper_has_is_an_error_that_says_which_there_are():
 
 def test_at_the_beginning_nothing_is_understood_into_a_question():
     for line in ("which of those release code?", "what does [40] measure?", "and for graphs?"):
-        assert by_rules(line, context_of([])) == Understood(line, line)
+        assert by_rules(line, context_of([])) == Interpretation(line, line)
 
 
 def test_wider_joins_the_question_with_the_one_before():
@@ -219,7 +219,7 @@ def test_another_number_alone_is_asked_the_same():
 @pytest.mark.parametrize("line", ["does it release code?", "what are its limits?"])
 def test_it_is_the_paper_just_asked_about(line):
     turns = [turn(papers=PAPERS), named(PAPERS[1:2])]
-    assert by_rules(line, context_of(turns)) == Understood(line, line, PAPERS[1:2], named=True)
+    assert by_rules(line, context_of(turns)) == Interpretation(line, line, PAPERS[1:2], named=True)
 
 
 def test_they_are_the_papers_just_compared():
@@ -266,13 +266,13 @@ def reply(question=WHOLE, scope="last_answer", **more):
 
 
 def read(text, line=LINE, context=CONTEXT):
-    return read_understood(text, line, context)
+    return read_reply(text, line, context, by_rules(line, context))
 
 
 def test_a_reply_is_taken_as_question_and_scope():
-    assert read(reply()) == Understood(WHOLE, WHOLE, PAPERS)
-    assert read(reply(scope="corpus")) == Understood(WHOLE, WHOLE)
-    assert read(f"Sure!\n```json\n{reply()}\n```") == Understood(WHOLE, WHOLE, PAPERS)
+    assert read(reply()) == Interpretation(WHOLE, WHOLE, PAPERS)
+    assert read(reply(scope="corpus")) == Interpretation(WHOLE, WHOLE)
+    assert read(f"Sure!\n```json\n{reply()}\n```") == Interpretation(WHOLE, WHOLE, PAPERS)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_a_reply_is_taken_as_question_and_scope():
         reply(question=" \n\t"),
         reply(question=7),
         reply(question=None),
-        reply(question="release code " + "x" * LONGEST),
+        reply(question="release code " + "x" * MAX_QUESTION),
         reply(question="which papers are about tomatoes?"),
     ],
 )
@@ -320,9 +320,9 @@ def interpret(server, line=LINE, turns=None):
         chat = OpenAIChat("m", api_key="k", base_url=server.url, timeouts=timeouts)
         try:
             system, user = (load_prompt(f"followup.{part}", None) for part in ("system", "user"))
-            interpreter = Interpreter(chat, system, user)
             turns_ = [turn(papers=PAPERS)] if turns is None else turns
-            return await interpreter.understand(line, turns_), interpreter.usage
+            rules = by_rules(line, context_of(turns_))
+            return await QuestionRewriter(chat, system, user).rewrite(line, turns_, rules)
         finally:
             await chat.close()
 
@@ -334,7 +334,7 @@ def test_one_call_under_a_schema_understands_the_question():
         server.queue(Reply(reply()))
         understood, usage = interpret(server)
         (body,) = server.bodies
-    assert understood == Understood(WHOLE, WHOLE, PAPERS)
+    assert understood == Interpretation(WHOLE, WHOLE, PAPERS)
     assert usage.calls == 1
     assert body["response_format"]["json_schema"]["schema"] == SCHEMA
     prompt = body["messages"][-1]["content"]
@@ -347,7 +347,7 @@ def test_the_first_question_makes_no_call():
     with ChatServer() as server:
         understood, usage = interpret(server, turns=[])
         assert server.bodies == []
-    assert understood == Understood(LINE, LINE)
+    assert understood == Interpretation(LINE, LINE)
     assert usage == Usage()
 
 
@@ -383,7 +383,7 @@ def test_where_the_model_fails_the_rules_decide(behaviour):
 
 
 def test_a_model_that_takes_too_long_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(followup, "PATIENCE", 0.05)
+    monkeypatch.setattr(followup, "REWRITE_TIMEOUT", 0.05)
     with ChatServer(model=lambda _: Hang()) as server:
         understood, _ = interpret(server)
     assert understood == by_rules(LINE, CONTEXT)

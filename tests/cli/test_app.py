@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from chat_server import ChatServer, Hang
 from small_corpus import SMALL
 
 from qa import __version__
+from qa.cli.exit_codes import error_line
+from qa.errors import Action, Hint, QAError, UsageError
 
 QUESTION = "which lanes made people cycle?"
 
@@ -266,7 +268,13 @@ def test_reader_that_closes_the_pipe_early_is_no_error(small):
 
 def test_interrupt_ends_with_130_and_breaks_nothing(small, environment):
     run("rebuild")
-    with ChatServer(model=lambda _: Hang(), models=["slow"]) as server:
+    judging = threading.Event()
+
+    def model(_):
+        judging.set()
+        return Hang()
+
+    with ChatServer(model=model, models=["slow"]) as server:
         environment.setenv("OPENAI_BASE_URL", server.url)
         process = subprocess.Popen(
             [sys.executable, "-m", "qa", "ask", QUESTION],
@@ -274,9 +282,7 @@ def test_interrupt_ends_with_130_and_breaks_nothing(small, environment):
             stderr=subprocess.PIPE,
             text=True,
         )
-        while not server.bodies:  # until the first papers are being judged
-            time.sleep(0.02)
-            assert process.poll() is None
+        assert judging.wait(60)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -352,3 +358,22 @@ def test_ctrl_c_while_the_program_is_being_loaded_is_no_traceback(command, how):
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (QAError("It is so."), "Error: It is so."),
+        (QAError("No store.", hint=Hint(Action.REBUILD)), "Error: No store. Run: qa rebuild mine"),
+        (
+            QAError("No title.", hint=Hint(Action.NAME_COLUMN, Path("a b.csv"), "title")),
+            "Error: No title. Run: qa rebuild 'a b.csv' --column title=NAME",
+        ),
+        (
+            UsageError("max_tokens is 0.", parameter="max_tokens"),
+            "Error: --max-tokens is 0.",
+        ),
+    ],
+)
+def test_an_error_ends_with_the_command_that_helps(environment, error, line):
+    assert error_line(error, Path("mine")) == line

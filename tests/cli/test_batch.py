@@ -18,7 +18,8 @@ from scripted_model import QUESTIONS, LabelModel, labelled
 from qa.answering.reading import Limits
 from qa.answering.verdict_cache import forget_verdicts
 from qa.cli.answers_file import AnswersFile, AnswersFileError, questions_of_file
-from qa.cli.batch import LONG_PATIENCE, AskSettings
+from qa.cli.ask import AskOptions
+from qa.cli.batch import MAX_FAILURES, settings_digest
 from qa.config import configured
 from qa.corpus.filters import EVERYTHING
 from qa.errors import UsageError
@@ -144,16 +145,15 @@ def test_a_question_with_half_a_surrogate_pair_is_answered_once(here, qa):
 
 
 def test_another_model_in_a_file_of_the_same_name_is_another_setting(here, qa):
-    asking = AskSettings(Limits(), EVERYTHING, cached=True, strict=False, jobs=1)
+    options = AskOptions(Limits(), EVERYTHING, cached=True, refresh=False, strict=False)
     qa("rebuild")
     with open_library(configured(model="none")) as library:
 
         def settings(folder, values=LLAMA):
             file = ModelFile.find(str(gguf(here / folder / "model.gguf", values)))
             model = LocalModel(file)
-            return asking.settings(
-                Library(library.config, library.generation, library.embedder, model)
-            )
+            other = Library(library.config, library.generation, library.embedder, model)
+            return settings_digest(options, other)
 
         assert settings("a") == settings("b")
         assert settings("c", {**LLAMA, "general.name": "other"}) != settings("a")
@@ -245,7 +245,7 @@ def test_a_model_that_always_fails_stops_the_run(here, qa, environment):
         environment.setenv("OPENAI_BASE_URL", server.url)
         done = run(qa, "--model", "m", "--jobs", "1")
     assert done.exit_code == 1
-    assert len(done.stdout.splitlines()) == LONG_PATIENCE
+    assert len(done.stdout.splitlines()) == MAX_FAILURES
     assert "Error: 10 questions failed in a row. The last: " in done.stderr
 
 

@@ -12,7 +12,7 @@ from chat_server import ChatServer, Events, Hang, Reply, Status
 from scripted_model import LabelModel
 from terminal import CTRL_C, CTRL_D, READY, UP, Terminal
 
-from qa.answering.followup import Turn, Understood
+from qa.answering.followup import Interpretation, Turn
 from qa.cli.chat import COMMANDS, save
 from qa.errors import ConfigError
 from qa.library import open_corpus
@@ -356,7 +356,7 @@ def answered(seeds):
     """An open library and a turn of a conversation with it."""
     with open_corpus() as library:
         answer = library.ask(FIRST)
-        yield [Turn(FIRST, Understood(FIRST, FIRST), answer)], library
+        yield [Turn(FIRST, Interpretation(FIRST, FIRST), answer)], library
 
 
 @pytest.mark.parametrize("force", ["", " --force"])
@@ -369,7 +369,7 @@ def test_a_full_disk_leaves_no_half_file_and_the_old_one_whole(answered, tmp_pat
     assert {path.name: path.read_text() for path in tmp_path.glob("*.md")} == (
         {"old.md": "mine"} if force else {}
     )
-    assert list(tmp_path.glob(".*.part")) == []
+    assert list(tmp_path.glob("*.new")) == []
 
 
 def test_a_replaced_file_stays_where_its_link_leads_and_as_private_as_it_was(answered, tmp_path):

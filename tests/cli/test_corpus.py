@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from small_corpus import SMALL
 
-from qa.cli.corpus import _print
+from qa.cli.corpus import print_papers
 from qa.cli.display.answer import has_links
 from qa.corpus.papers import Paper, Skipped
 from qa.corpus.readers.corpus import read_corpus
@@ -53,7 +53,7 @@ def test_papers_are_listed_a_line_each(small, qa):
 
 def test_lines_fit_the_terminal():
     out = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
-    _print(out, [Paper("0123456789ab", "long title " * 20, "Text.", ("a",), year=2020)])
+    print_papers(out, [Paper("0123456789ab", "long title " * 20, "Text.", ("a",), year=2020)])
     (line,) = out.file.getvalue().splitlines()
     assert line.startswith("0123456789ab  2020  long title")
     assert len(line) <= 80
@@ -64,7 +64,7 @@ def test_json_and_csv_have_all_metadata(small, qa):
     assert (document["corpus"], document["candidates"], document["filter"]) == (3, 3, None)
     assert {paper["title"]: paper["abstract"] for paper in document["papers"]} == SMALL
     assert document["papers"][0]["sources"] == ["papers/page.txt"]
-    rows = list(csv.DictReader(io.StringIO(qa("papers", "--csv").stdout)))
+    rows = list(csv.DictReader(io.StringIO(qa("papers", "--format", "csv").stdout)))
     assert {row["title"]: row["abstract"] for row in rows} == SMALL
 
 

@@ -283,7 +283,7 @@ def test_a_missing_exporter_is_told_with_the_command_that_installs_it(seeds):
     code = """
         import sys
         sys.modules["opentelemetry.exporter.otlp.proto.http.trace_exporter"] = None
-        from qa.cli.app import ask_main
+        from qa.__main__ import ask_main
         sys.argv = ["ask", "which papers train without backprop?"]
         try:
             ask_main()

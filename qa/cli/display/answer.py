@@ -1,4 +1,4 @@
-"""Answers as people read them in a terminal or a pipe, and as programs read them: JSON."""
+"""How an answer looks: its papers and warnings as text, and the whole of it as JSON."""
 
 import json
 import re
@@ -9,12 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from qa.answering.results import (
-    Answer,
-    AnswerWarning,
-    ListedPaper,
-    Outcome,
-)
+from qa.answering.results import Answer, AnswerWarning, ListedPaper, Outcome
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import (
     qualifier,
@@ -22,35 +17,35 @@ from qa.answering.wording import (
 )
 from qa.retrieval.query import content_words
 
-MOST_WARNINGS = 20  # lines of them
-FEW_UNCITED = 5  # of these lines for sentences without a citation
-FEW = 8  # papers up to which every proving sentence is shown, not the clearest alone
-PIPE = 10**6  # columns where no terminal wraps the lines
+MAX_WARNINGS = 20  # lines
+MAX_UNCITED = 5  # of these lines, for sentences without a citation
+MAX_PAPERS_IN_FULL = 8  # of longer lists only the first evidence of each paper is shown
+PIPE_WIDTH = 10**6  # columns; so lines for a pipe are not wrapped
 
 
 class PlainConsole(Console):
-    """A console that tells of a closed pipe by the usual exception, instead of exiting with 1."""
+    """A console that raises BrokenPipeError for a closed pipe, where rich would exit with 1."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what `qa.cli` ends quietly."""
+        """Raise the error, which `with_exit_codes` takes for a normal end."""
         raise BrokenPipeError
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that leaves text as it is: no markup, no guessed colours, no wrapping in a pipe."""
-    plain = PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not plain.is_terminal:
-        plain.width = PIPE
-    return plain
+    """Return a console that prints text as it is: no markup, no highlighting, no wrapped pipes."""
+    out = PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not out.is_terminal:
+        out.width = PIPE_WIDTH
+    return out
 
 
 def answer_json(answer: Answer, corpus: str) -> str:
-    """The answer as one JSON document; its fields are those of the README's table."""
+    """Return the answer as one JSON document; the README lists its fields."""
     return dump(answer_document(answer, corpus))
 
 
 def answer_document(answer: Answer, corpus: str) -> dict[str, Any]:
-    """The answer as what JSON can hold."""
+    """Return the answer as a document for JSON; `corpus` is the corpus's name, before sources."""
     document = asdict(answer)
     document["seconds"] = {k: round(v, 3) for k, v in document["seconds"].items()}
     for paper in document["papers"] + document["nearest"]:
@@ -59,15 +54,15 @@ def answer_document(answer: Answer, corpus: str) -> dict[str, Any]:
 
 
 def dump(document: object) -> str:
-    """The document as JSON that any reader takes: UTF-8, no NaN, no lone surrogates."""
+    """Return the document as strict JSON: no NaN, no halves of surrogate pairs."""
     text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
     return text.encode("utf-8", "replace").decode()
 
 
 def show_answer(out: Console, answer: Answer, *, streamed: bool) -> None:
-    """Print the answer, unless a stream has shown it, and its papers with their evidence."""
+    """Print the papers with their evidence; before them that nothing answers, where it does not."""
     if not answer.coverage.candidates:
-        return  # the coverage line says it all
+        return  # the coverage line says that no paper passes the filters
     if answer.outcome == Outcome.NOTHING_RETRIEVED:
         out.print("Nothing in the corpus matches the question.")
     elif answer.outcome == Outcome.NOT_IN_CORPUS and not streamed:
@@ -77,7 +72,7 @@ def show_answer(out: Console, answer: Answer, *, streamed: bool) -> None:
 
 
 def show_ranked(out: Console, question: str, papers: Iterable[ListedPaper]) -> None:
-    """Print a ranking: place, score, id and title, and below them the best sentence."""
+    """Print a ranking: rank, score, id and title of each paper, and its best sentence."""
     for paper in papers:
         head = Text(f"{paper.n:3}. {paper.score:.2f} {paper.id} {clean(paper.title)}", style="bold")
         print_hanging(out, head, 5)
@@ -86,44 +81,43 @@ def show_ranked(out: Console, question: str, papers: Iterable[ListedPaper]) -> N
 
 
 def show_papers(out: Console, answer: Answer) -> None:
-    """Print the papers of the answer, those that answer in part under a line of their own."""
-    few = len(answer.papers) <= FEW
+    """Print the papers of the answer, those that answer in part under a heading of their own."""
+    in_full = len(answer.papers) <= MAX_PAPERS_IN_FULL
     partly = [p for p in answer.papers if qualifier(p)]
     fully = [p for p in answer.papers if not qualifier(p)]
-    _show_group(out, answer.question, fully, few=few)
-    if partly:
-        heading = "Possible:" if answer.outcome == Outcome.NEAREST else "In part:"
-        out.print(Text(heading, style="bold"))
-        _show_group(out, answer.question, partly, few=few)
-    if answer.nearest:
-        heading = "Nearest:" if answer.model is None else "Nearest, but no answer:"
-        out.print(Text(heading, style="bold"))
-        _show_group(out, answer.question, answer.nearest, few=True)
+    by_score = answer.model is None
+    for heading, papers, every_sentence in (
+        ("", fully, in_full),
+        ("Possible:" if by_score else "In part:", partly, in_full),
+        ("Nearest:" if by_score else "Nearest, but no answer:", answer.nearest, True),
+    ):
+        if heading and papers:
+            out.print(Text(heading, style="bold"))
+        for paper in papers:
+            show_paper(out, answer.question, paper, every_sentence=every_sentence)
 
 
-def _show_group(out: Console, question: str, papers: Iterable[ListedPaper], *, few: bool) -> None:
-    for paper in papers:
-        show_paper(out, question, paper, few=few)
-
-
-def show_paper(out: Console, question: str, paper: ListedPaper, *, few: bool) -> None:
-    """Print one paper: its number and title, and below them the sentences that prove it."""
+def show_paper(out: Console, question: str, paper: ListedPaper, *, every_sentence: bool) -> None:
+    """Print one paper: its number and title, and below them its evidence, or the first of it."""
     number = f"[{paper.n}]".rjust(4)
     title = Text(f"{number} {clean(paper.title)}", style="bold")
     if paper.url and has_links(out):
         title.stylize(f"link {clean(paper.url)}", len(number) + 1)
     print_hanging(out, title, 5)
-    for evidence in paper.evidence if few else paper.evidence[:1]:
+    for evidence in paper.evidence if every_sentence else paper.evidence[:1]:
         print_hanging(out, _quote(clean(evidence.text), question), 6, first=5)
 
 
 def has_links(out: Console) -> bool:
-    """Whether the terminal knows links (OSC 8): those of few colours are too old or too plain."""
+    """Tell whether the terminal shows links (OSC 8): one with few colours is too old for that."""
     return out.is_terminal and out.color_system in {"256", "truecolor", "windows"}
 
 
 def print_hanging(out: Console, text: Text, indent: int, *, first: int = 0) -> None:
-    """Print the text wrapped to the terminal's width, later lines further in than the first."""
+    """Print the text wrapped to the terminal's width.
+
+    The first line is indented by `first` columns, the others by `indent`.
+    """
     lines = text.wrap(out, max(20, out.width - indent)) if out.is_terminal else [text]
     for number, line in enumerate(lines):
         line.rstrip()
@@ -131,7 +125,7 @@ def print_hanging(out: Console, text: Text, indent: int, *, first: int = 0) -> N
 
 
 def _quote(sentence: str, question: str) -> Text:
-    """The sentence in quotation marks, the question's own words standing out."""
+    """Return the sentence in quotation marks, the question's words coloured."""
     text = Text(f"“{sentence}”")
     for word in content_words(question):
         stem = re.escape(word[: max(4, len(word) - 3)])
@@ -142,33 +136,39 @@ def _quote(sentence: str, question: str) -> Text:
 def warning_lines(
     answer: Answer, marks: Mapping[str, Sequence[int]] | None = None
 ) -> Sequence[str]:
-    """What to say of the warnings: a line for each, as far as people read such lines.
+    """Return a line for each warning, up to MAX_WARNINGS, and one that counts the rest.
 
-    `marks` gives by detail the numbers that mark it in the text, for one warning after another.
+    `marks` are the numbers that mark a warning in the streamed text, by its detail: several where
+    several warnings have the same words.
     """
     numbers = {detail: iter(marked) for detail, marked in (marks or {}).items()}
     numbered = [(next(numbers.get(w.detail, iter(())), None), w) for w in answer.warnings]
-    numbered.sort(key=lambda pair: pair[0] or 0)  # those that no number leads to come first
-    lines = _merged(numbered)
-    if len(lines) <= MOST_WARNINGS:
+    numbered.sort(key=lambda pair: pair[0] or 0)  # warnings without a mark come first
+    lines = _with_uncited_counted(numbered)
+    if len(lines) <= MAX_WARNINGS:
         return [line for line, _ in lines]
-    more = sum(count for _, count in lines[MOST_WARNINGS:])
-    shown = [line for line, _ in lines[:MOST_WARNINGS]]
+    more = sum(count for _, count in lines[MAX_WARNINGS:])
+    shown = [line for line, _ in lines[:MAX_WARNINGS]]
     return [*shown, f"… and {more:,} more: ask … --json lists all."]
 
 
-def _merged(numbered: Sequence[tuple[int | None, AnswerWarning]]) -> list[tuple[str, int]]:
-    """Lines and how many warnings each tells of: what is not cited is told singly a few times."""
+def _with_uncited_counted(
+    numbered: Sequence[tuple[int | None, AnswerWarning]],
+) -> list[tuple[str, int]]:
+    """Return the lines, each with the number of warnings that it stands for.
+
+    After MAX_UNCITED sentences without a citation, one line counts the others.
+    """
     uncited = [w for _, w in numbered if w.kind == "uncited_sentence"]
-    if len(uncited) <= FEW_UNCITED + 1:
+    if len(uncited) <= MAX_UNCITED + 1:
         return [(_warning_line(n, w), 1) for n, w in numbered]
-    lines, told = [], 0
+    lines, shown = [], 0
     for n, warning in numbered:
-        told += warning.kind == "uncited_sentence"
-        if warning.kind != "uncited_sentence" or told <= FEW_UNCITED:
+        shown += warning.kind == "uncited_sentence"
+        if warning.kind != "uncited_sentence" or shown <= MAX_UNCITED:
             lines.append((_warning_line(n, warning), 1))
-    more = len(uncited) - FEW_UNCITED
-    place = min(len(lines), MOST_WARNINGS - 1)  # never among those that are not shown
+    more = len(uncited) - MAX_UNCITED
+    place = min(len(lines), MAX_WARNINGS - 1)  # the last line that is shown, at most
     lines.insert(place, (f"No paper is cited for {more:,} more sentences.", more))
     return lines
 
@@ -177,9 +177,9 @@ def _warning_line(number: int | None, warning: AnswerWarning) -> str:
     return f"{f'(!{number})' if number else 'Warning:'} {clean_line(warning.detail)}"
 
 
-def warnings_beside(answer: Answer, grave: Container[str]) -> Sequence[str]:
-    """What to say beside a document that lists the warnings: of many, those of grave kinds."""
-    if len(answer.warnings) <= MOST_WARNINGS:
+def warnings_beside(answer: Answer, failures: Container[str]) -> Sequence[str]:
+    """Return warning lines for stderr beside JSON: of many, those whose kind is a failure."""
+    if len(answer.warnings) <= MAX_WARNINGS:
         return warning_lines(answer)
-    lines = [_warning_line(None, w) for w in answer.warnings if w.kind in grave]
+    lines = [_warning_line(None, w) for w in answer.warnings if w.kind in failures]
     return [*lines, f"{len(answer.warnings):,} warnings: the document lists them."]

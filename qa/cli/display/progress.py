@@ -1,4 +1,4 @@
-"""What a person sees while a question is answered: progress on stderr, the answer as it comes."""
+"""Progress on stderr and the answer on stdout, shown while a question is answered."""
 
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """Shows events as they happen; without a terminal it stays silent.
+    """Shows the pipeline's events as they come; progress only if stderr is a terminal.
 
-    Use it as a context manager: leaving it, by an error or Ctrl-C too, clears the progress line.
+    Use it as a context manager: its exit clears the progress line, after an error or Ctrl-C too.
     """
 
     def __init__(self, *, stream: bool, verbose: bool) -> None:
+        """With `stream` show the answer while it is written, with `verbose` each round's papers."""
         self.out: Console = console()
         self.err: Console = console(stderr=True)
+        self.streamed: AnnotatedStream | None = None  # the answer so far, if it is streamed
         self._stream = stream
-        self._narration = _narration(self.err) if verbose else None
-        self._status: Status | None = None
-        self._so_far = ""
-        self.marked: AnnotatedStream | None = None
+        self._verbose_log = _verbose_log(self.err) if verbose else None
+        self._progress_line: Status | None = None
+        self._last_stage = ""  # what the progress line says between two rounds
 
     def __enter__(self) -> Self:
         return self
@@ -41,70 +42,69 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         self.clear()
-        if kind is not None and self.marked is not None:
-            self.out.print()  # an answer that was cut off ends its line
+        if kind is not None and self.streamed is not None:
+            self.out.print()  # end the line of an answer that was cut off
 
     def clear(self) -> None:
-        """Take the progress line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        """Remove the progress line."""
+        if self._progress_line is not None:
+            self._progress_line.stop()
+            self._progress_line = None
 
     def show(self, text: str) -> None:
-        """Put the text into the progress line."""
+        """Show the text as the progress line."""
         if not self.err.is_terminal:
             return
-        if self._status is None:
-            self._status = self.err.status(text)
-            self._status.start()
+        if self._progress_line is None:
+            self._progress_line = self.err.status(text)
+            self._progress_line.start()
         else:
-            self._status.update(text)
+            self._progress_line.update(text)
 
     def note(self, text: str) -> None:
-        """Say something on stderr, in a line that stays."""
+        """Print a line on stderr that stays."""
         self.clear()
         self.err.print(text)
 
     def work(self, progress: Progress) -> None:
         """Show how far a long piece of work has come."""
         total = f" of {progress.total:,}" if progress.total else ""
-        known = progress.done or total  # else it says nothing
-        count = f": {progress.done:,}{total} {progress.unit}" if known else ""
+        count = f": {progress.done:,}{total} {progress.unit}" if progress.done or total else ""
         self.show(f"{progress.stage[:1].upper()}{progress.stage[1:]}{count}")
 
     def event(self, event: object) -> None:
         """Show one event of the pipeline."""
         from qa.answering.events import Judging, Piece, Ranked, RoundRead
 
-        if self._narration and not isinstance(event, Piece | Judging):
+        if self._verbose_log and not isinstance(event, Piece | Judging):
             self.clear()
-            self._narration.tell(event)
+            self._verbose_log.log(event)
         match event:
             case Ranked():
-                self._so_far = f"Ranked {event.papers:,} papers"
-                self.show(self._so_far)
+                self._last_stage = f"Ranked {event.papers:,} papers"
+                self.show(self._last_stage)
             case Judging():
-                self.show(f"{self._so_far}; {event.done} of the next {event.of} judged")
+                self.show(f"{self._last_stage}; {event.done} of the next {event.of} judged")
             case RoundRead():
-                self._so_far = reading_line(event.coverage)
-                self.show(self._so_far)
+                self._last_stage = reading_line(event.coverage)
+                self.show(self._last_stage)
             case Piece() if self._stream:
                 self.clear()
-                if self.marked is None:
+                if self.streamed is None:
                     from qa.cli.display.annotate import AnnotatedStream
 
-                    self.marked = AnnotatedStream(self.out)
-                self.marked.feed(event)
+                    self.streamed = AnnotatedStream(self.out)
+                self.streamed.feed(event)
             case Piece():
                 self.show("Writing the answer")
 
     def sum_up(self, answer: "Answer") -> None:
-        """Say, to those who want to see all, where time and tokens went."""
-        if self._narration:
-            self._narration.sum_up(answer)
+        """Print with `verbose` where time and tokens went."""
+        if self._verbose_log:
+            self._verbose_log.sum_up(answer)
 
 
-def _narration(err: Console) -> "VerboseLog":
-    from qa.cli.display.verbose import VerboseLog  # which few want, and which loads the ranking
+def _verbose_log(err: Console) -> "VerboseLog":
+    from qa.cli.display.verbose import VerboseLog  # loads the ranking
 
     return VerboseLog(err)

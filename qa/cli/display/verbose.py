@@ -1,4 +1,4 @@
-"""What happens to a question, told while it happens: what is looked for, read, learned, and why."""
+"""What `--verbose` prints: the query, each round's papers and verdicts, and what was learned."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from rich.text import Text
 from qa.answering.events import Learned, Ranked, ReadingOver, RoundRead, Scored
 from qa.answering.results import Answer
 from qa.answering.safe_text import clean_line
-from qa.answering.wording import WHY
+from qa.answering.wording import WHY_STOPPED, counted
 from qa.cli.display.answer import print_hanging
 from qa.corpus.papers import Paper
 from qa.llm.messages import Usage
@@ -18,30 +18,30 @@ from qa.retrieval import scoring, stopping
 from qa.retrieval.relevance import Relevance, Verdict
 from qa.retrieval.retriever import PseudoFeedback, Search
 
-TERMS = 8  # the weightiest ones are told
-CHANGES = 6  # of terms that rose, and of those that fell
-LEAST = 0.005  # change of a term's weight that is told
-INDENT = 12  # columns, with a label in them
+MAX_TERMS = 8  # of a query, by weight
+MAX_CHANGES = 6  # of terms that rose, and of terms that fell
+MIN_CHANGE = 0.005  # of a term's weight; less is rounded to 0.00
+INDENT = 12  # columns of a label
 STYLES = {Relevance.YES: "green", Relevance.PARTLY: "yellow", Relevance.NO: "dim", None: "red"}
 
 
 class VerboseLog:
-    """Prints what the pipeline's events tell, in lines that fit a terminal."""
+    """Prints the pipeline's events in lines that fit the terminal."""
 
     def __init__(self, out: Console) -> None:
         self._out = out
 
-    def tell(self, event: object) -> None:
-        """Print what the event tells; nothing for an event that only moves a progress line."""
+    def log(self, event: object) -> None:
+        """Print an event; nothing for one that only moves the progress line."""
         match event:
             case Ranked():
-                self._asked(event)
+                self._query(event)
             case RoundRead():
                 self._round(event)
             case Learned():
                 self._learned(event)
             case ReadingOver():
-                why = WHY[event.stopped] if event.stopped else "nothing to read"
+                why = WHY_STOPPED[event.stopped] if event.stopped else "nothing to read"
                 self._line(f"Reading ends: {why}.", "bold")
                 self._out.print()
             case Scored():
@@ -55,23 +55,25 @@ class VerboseLog:
         self._labelled("time", *times)
         for kind, spent in answer.usage.by_kind.items():
             sent, received = spent["prompt_tokens"], spent["completion_tokens"]
-            calls = _counted(spent["calls"], "call")
+            calls = counted(spent["calls"], "call", "calls")
             self._labelled(kind, calls, f"{sent:,} tokens sent", f"{received:,} received")
 
-    def _asked(self, event: Ranked) -> None:
+    def _query(self, event: Ranked) -> None:
         search = event.search
         self._line("Question", "bold")
         self._labelled("embedded", *clean_line(search.embedded).split(), glue=" ")
         self._labelled("words", *(search.asked.terms or ["none"]))
-        self._labelled("ranked", f"{_counted(event.papers, 'paper')} in {event.seconds:.2f} s")
+        self._labelled(
+            "ranked", f"{counted(event.papers, 'paper', 'papers')} in {event.seconds:.2f} s"
+        )
 
     def _round(self, event: RoundRead) -> None:
         usage = event.judged.usage
-        parts = [f"Round {event.coverage.rounds}: {_counted(len(event.papers), 'paper')}"]
+        parts = [f"Round {event.coverage.rounds}: {counted(len(event.papers), 'paper', 'papers')}"]
         if event.judged.cached:
             parts.append(f"{event.judged.cached} judged before")
         if usage.calls:
-            parts += [_counted(usage.calls, "call"), _tokens(usage)]
+            parts += [counted(usage.calls, "call", "calls"), _tokens(usage)]
         self._line(", ".join([*parts, f"{event.seconds:.2f} s"]), "bold")
         self._row(("score", "verdict", "proof"), "paper", "dim")
         for paper, verdict in zip(event.papers, event.judged.verdicts, strict=True):
@@ -82,13 +84,17 @@ class VerboseLog:
         terms, known = _terms(search), _terms(before)
         risen = {term: terms.get(term, 0.0) - known.get(term, 0.0) for term in {**known, **terms}}
         fallen = {term: -change for term, change in risen.items()}
-        self._labelled("terms", *_weights(terms, TERMS))
-        self._labelled("rose", *_weights(risen, CHANGES, "+"))
-        self._labelled("fell", *_weights(fallen, CHANGES, "-"))
+        self._labelled("terms", *_weights(terms, MAX_TERMS))
+        self._labelled("rose", *_weights(risen, MAX_CHANGES, "+"))
+        self._labelled("fell", *_weights(fallen, MAX_CHANGES, "-"))
         turned, away = _degrees(search, before), _degrees(search, search, asked=True)
         self._labelled("vector", f"turned by {turned:.0f}°", f"{away:.0f}° from the question's own")
         left = math.ceil(stopping.papers_left(search.history))
-        patience = f"{_counted(left, 'more paper')} without an answer" if left > 0 else "used up"
+        patience = (
+            f"{counted(left, 'more paper', 'more papers')} without an answer"
+            if left > 0
+            else "used up"
+        )
         upcoming = [f"{event.upcoming} are read next"] if event.upcoming else []
         self._labelled("patience", patience, *upcoming)
 
@@ -104,8 +110,7 @@ class VerboseLog:
         self._row(("asked", "moved", ""), "paper", "dim")
         for paper in _leading(event.papers, search):
             scores = (f"{first.get(paper.id, 0.0):.2f}", f"{search.score(paper.id):.2f}")
-            told = "true" if paper.id in trusted else ""
-            self._row((*scores, told), paper.title, None)
+            self._row((*scores, "true" if paper.id in trusted else ""), paper.title, None)
         turned = _degrees(search, search, asked=True)
         self._labelled(
             "true", f"{blind.assumed_relevant} papers", f"they turn the vector by {turned:.0f}°"
@@ -115,7 +120,7 @@ class VerboseLog:
         self._out.print()
 
     def _row(self, cells: Sequence[str], title: str, style: str | None) -> None:
-        """Print one paper in one line, cutting its title where a terminal ends."""
+        """Print one paper on one line, its title cut to the terminal's width."""
         head = f"  {cells[0]:>5}  {cells[1]:8}  {cells[2]:6}  "
         room = max(20, self._out.width - cell_len(head) - 1)
         title = clean_line(title)
@@ -124,7 +129,7 @@ class VerboseLog:
         self._out.print(Text(head + title, style=style or ""), soft_wrap=True)
 
     def _labelled(self, label: str, *items: str, glue: str = ", ") -> None:
-        """Print the items behind a label, those for which a line has no room on further lines."""
+        """Print the items after a label, on as many lines as they need."""
         room = max(20, self._out.width - INDENT - 1)
         for number, line in enumerate(_filled(items, glue, room)):
             head = f"  {'' if number else label:9} "
@@ -135,13 +140,12 @@ class VerboseLog:
 
 
 def _judged(search: Search, paper: Paper, verdict: Verdict) -> tuple[str, str, str]:
-    told = verdict.relevance.value if verdict.relevance else "unjudged"
-    proof = ",".join(map(str, verdict.sentences))
-    return f"{search.score(paper.id):.2f}", told, proof
+    relevance = verdict.relevance.value if verdict.relevance else "unjudged"
+    return f"{search.score(paper.id):.2f}", relevance, ",".join(map(str, verdict.sentences))
 
 
 def _filled(items: Sequence[str], glue: str, room: int) -> list[str]:
-    """The items with `glue` between them, in lines of at most `room` columns."""
+    """Return the items joined by `glue`, in lines of at most `room` columns."""
     lines: list[str] = []
     for item in items:
         if lines and cell_len(lines[-1] + glue + item) <= room:
@@ -152,7 +156,10 @@ def _filled(items: Sequence[str], glue: str, room: int) -> list[str]:
 
 
 def _terms(search: Search) -> Mapping[str, float]:
-    """The terms looked for; the question's own weigh 1 together, as they do once it has moved."""
+    """Return the query's terms with their weights.
+
+    Those of the question as asked are scaled to a sum of 1, as relevance feedback does.
+    """
     if search.history:
         return search.moved.terms
     total = sum(search.asked.terms.values()) or 1.0
@@ -160,13 +167,18 @@ def _terms(search: Search) -> Mapping[str, float]:
 
 
 def _weights(terms: Mapping[str, float], most: int, sign: str = "") -> list[str]:
-    """The weightiest of the terms, each with its weight."""
+    """Return the `most` terms of highest weight, each with its weight."""
     best = sorted(terms.items(), key=lambda item: (-item[1], item[0]))[:most]
-    return [f"{clean_line(term)} {sign}{weight:.2f}" for term, weight in best if weight > LEAST]
+    return [
+        f"{clean_line(term)} {sign}{weight:.2f}" for term, weight in best if weight > MIN_CHANGE
+    ]
 
 
 def _degrees(search: Search, before: Search, *, asked: bool = False) -> float:
-    """The angle by which the question's vector has turned, since `before` or since it was asked."""
+    """Return the degrees by which the query vector has turned since `before`.
+
+    With `asked`, since the question as asked.
+    """
     vector = before.asked.vector if asked else before.moved.vector
     return math.degrees(math.acos(min(1.0, float(search.moved.vector @ vector))))
 
@@ -176,7 +188,7 @@ def _leading(papers: Iterable[Paper], search: Search) -> list[Paper]:
 
 
 def _answerable(blind: PseudoFeedback) -> tuple[str, str]:
-    """Why the corpus is taken to answer the question, or not."""
+    """Return whether the scores say that the corpus answers the question, and why."""
     similar = f"the best similarity is {blind.similarity:.2f}"
     if blind.similarity >= scoring.ANSWERABLE:
         return f"likely: {similar}", f"at least {scoring.ANSWERABLE}"
@@ -189,13 +201,9 @@ def _cut(search: Search) -> list[str]:
     if not cut:
         return ["no paper is listed"]
     after = [f"the next one has {scores[cut]:.2f}"] if cut < len(scores) else []
-    listed = f"{_counted(cut, 'paper')} down to {scores[cut - 1]:.2f}"
+    listed = f"{counted(cut, 'paper', 'papers')} down to {scores[cut - 1]:.2f}"
     return [listed, *after, f"{sure} as good as certain"]
 
 
 def _tokens(usage: Usage) -> str:
     return f"{'about ' if usage.estimated else ''}{usage.total_tokens:,} tokens"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

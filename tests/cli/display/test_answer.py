@@ -1,7 +1,7 @@
 """What is said of an answer's warnings: each under its own number, and no more than are read."""
 
 from qa.answering.results import Answer, AnswerWarning, Coverage, Outcome
-from qa.cli.display.answer import MOST_WARNINGS, warning_lines, warnings_beside
+from qa.cli.display.answer import MAX_WARNINGS, warning_lines, warnings_beside
 
 
 def answer(*warnings):
@@ -47,21 +47,21 @@ def test_sentences_without_a_citation_are_told_singly_a_few_times_only():
 
 
 def test_a_long_list_ends_with_how_many_are_left():
-    assert len(warning_lines(answer(*others(MOST_WARNINGS)))) == MOST_WARNINGS
+    assert len(warning_lines(answer(*others(MAX_WARNINGS)))) == MAX_WARNINGS
     lines = warning_lines(answer(*others(301)))
-    assert len(lines) == MOST_WARNINGS + 1
+    assert len(lines) == MAX_WARNINGS + 1
     assert lines[-1] == "… and 281 more: ask … --json lists all."
 
 
 def test_every_warning_is_told_or_counted():
     lines = warning_lines(answer(*others(50), *uncited(103)))
-    assert lines[MOST_WARNINGS - 1] == "No paper is cited for 98 more sentences."
-    assert lines[-1] == f"… and {153 - 98 - (MOST_WARNINGS - 1)} more: ask … --json lists all."
+    assert lines[MAX_WARNINGS - 1] == "No paper is cited for 98 more sentences."
+    assert lines[-1] == f"… and {153 - 98 - (MAX_WARNINGS - 1)} more: ask … --json lists all."
 
 
 def test_beside_a_document_many_warnings_are_a_count():
     grave = AnswerWarning("partial_answer", "The answer is not complete.")
-    assert len(warnings_beside(answer(*others(MOST_WARNINGS)), ())) == MOST_WARNINGS
+    assert len(warnings_beside(answer(*others(MAX_WARNINGS)), ())) == MAX_WARNINGS
     assert warnings_beside(answer(grave, *others(300)), {grave.kind}) == [
         "Warning: The answer is not complete.",
         "301 warnings: the document lists them.",

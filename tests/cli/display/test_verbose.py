@@ -47,11 +47,11 @@ def told(events, *, width=80, answer=None):
     """What a terminal of this width is shown, as lines."""
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=True, color_system=None)
-    narration = VerboseLog(console)
+    log = VerboseLog(console)
     for event in events:
-        narration.tell(event)
+        log.log(event)
     if answer:
-        narration.sum_up(answer)
+        log.sum_up(answer)
     return out.getvalue().splitlines()
 
 
