@@ -19,7 +19,7 @@ from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
 from qa.answering.verdict_cache import Verdicts
 from qa.answering.writer import Writer
-from qa.config import Config, configured, corpus_option, rebuild_command
+from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
 from qa.corpus.readers.corpus import Corpus, read_corpus
@@ -139,7 +139,7 @@ def trouble_lines(report: BuildReport, config: Config) -> list[str]:
         lines.append(f"… and {len(report.notes) - MOST_NOTES:,} more files with guesses.")
     if report.skipped:
         skipped = SkippedEntries.of(report.skipped)
-        command = f"qa status --skipped{corpus_option(config.corpus)}"
+        command = f"qa status --skipped{config.corpus_option}"
         lines.append(f"{skipped.line} What and where: {command}")
     return lines
 
@@ -408,7 +408,7 @@ def open_library(
     generation = open_or_build(config, corpus, embedder, listener, notice)
     try:
         if generation.corpus_changed(corpus):
-            command = rebuild_command(config.corpus)
+            command = config.rebuild_command
             notice(f"The corpus has changed since the store was built. Take it in with: {command}")
         return Library(config, generation, embedder, model)
     except BaseException:

@@ -32,7 +32,7 @@ from qa.cli.options import (
     filters_of,
     format_of,
 )
-from qa.config import configured, configured_traces
+from qa.config import configured, configured_traces, error_text
 from qa.errors import QAError, UsageError
 
 P = ParamSpec("P")
@@ -64,7 +64,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             with _traced():
                 return command(*args, **kwargs)
         except QAError as exc:
-            typer.echo(f"Error: {exc}", err=True)
+            typer.echo(f"Error: {error_text(exc)}", err=True)
             raise typer.Exit(exc.exit_code) from exc
         except KeyboardInterrupt as exc:
             typer.echo("Interrupted. What was read and embedded is kept.", err=True)

@@ -24,7 +24,7 @@ from qa.cli.answers_file import AnswersFile, Document, FileQuestion, questions_o
 from qa.cli.ask import FAULTS, note_how_to_write
 from qa.cli.display.answer import answer_document
 from qa.cli.display.progress import Display
-from qa.config import Config
+from qa.config import Config, error_text
 from qa.corpus.filters import Filters
 from qa.errors import (
     ChatAuthError,
@@ -156,8 +156,9 @@ class QuestionQueue:
             if self._everybodys(exc):
                 self._fatal = self._fatal or exc
                 return None
-            self._failed(str(exc))
-            return {"question": question.text, "error": str(exc)}
+            message = error_text(exc, self._library.config)
+            self._failed(message)
+            return {"question": question.text, "error": message}
         found = answer_document(answer, self._library.config.corpus.name)
         if failed(found):
             self._failed(answer.warnings[0].detail)

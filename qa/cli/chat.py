@@ -33,7 +33,7 @@ from qa.cli.ask import NO_MODEL, note_warnings, show
 from qa.cli.corpus import print_paper
 from qa.cli.display.answer import console, print_hanging, show_papers
 from qa.cli.display.progress import Display
-from qa.config import Config
+from qa.config import Config, error_text
 from qa.corpus.filters import Filters
 from qa.errors import ConfigError, QAError, UsageError
 from qa.export.markdown import Section, transcript
@@ -370,7 +370,7 @@ def _heard(talk: Conversation, line: str) -> tuple[bool, bool]:
     try:
         goes_on = talk.hear(line)
     except QAError as exc:
-        console(stderr=True).print(f"Error: {exc}")
+        console(stderr=True).print(f"Error: {error_text(exc)}")
         done = False
     if goes_on and line.strip():
         console().print()

@@ -1,4 +1,4 @@
-"""Dedupe."""
+"""Merges the records of a corpus that are one paper, from several files or exports."""
 
 import hashlib
 import re
@@ -13,12 +13,19 @@ from qa.corpus.readers.corpus import Corpus
 from qa.index.papers_db import COLUMNS, paper_digest, paper_of, values
 from qa.progress import Progress, ProgressListener, ignore_progress
 
-SHINGLE = 3  # words a shingle: shorter ones are shared by unrelated abstracts of one field
-SAME_ABSTRACT = 0.5  # share of the shorter abstract's shingles that the longer one must have
+_SHINGLE = 3  # words: shorter shingles are shared by unrelated abstracts of one field
+_SHARED = 0.5  # of the shorter abstract's shingles, which the longer one must have too
+_PROGRESS_EVERY = 500  # records
+_SCHEMA = """
+CREATE TABLE merged (
+  slot INTEGER PRIMARY KEY, title_id TEXT, digest BLOB,
+  id TEXT, title TEXT, abstract TEXT, sources TEXT, authors TEXT, year INTEGER, venue TEXT,
+  doi TEXT, arxiv_id TEXT, url TEXT, keywords TEXT)
+"""
 
 
 def merge(paper: Paper, record: Record) -> Paper:
-    """The paper with what the record adds: the longer abstract, missing fields, its source."""
+    """Return the paper with what the record adds: a longer abstract, missing fields, its source."""
     other = as_paper(record)
     fuller, poorer = sorted((paper, other), key=_fullness, reverse=True)
     return replace(
@@ -39,10 +46,10 @@ def _fullness(paper: Paper) -> tuple[int, str, str]:
 
 
 class Deduplicator:
-    """Tells which of the papers seen so far a record is.
+    """Finds the paper, of those added so far, that a record belongs to.
 
-    It keeps keys, not texts: `fetch(slot)` gives back the paper that `learn(slot, paper)` told of,
-    from wherever the caller keeps it, so that a corpus need not fit into memory.
+    It keeps keys, not texts, so that a corpus need not fit into memory: `fetch(slot)` must return
+    the paper that was added under a slot number.
     """
 
     def __init__(self, fetch: Callable[[int], Paper]) -> None:
@@ -50,10 +57,11 @@ class Deduplicator:
         self._slots: defaultdict[bytes, list[int]] = defaultdict(list)
 
     def match(self, record: Record) -> int | None:
-        """The slot of the paper that the record is, or None if it is a new one.
+        """Return the slot of the paper that the record belongs to, None if it is a new paper.
 
-        A shared DOI or arXiv id is not enough (exports give a whole volume's papers its DOI), nor
-        is a shared title ("Editorial"): the titles or ids must agree and the abstracts overlap.
+        The title, DOI or arXiv id must be the same and the abstracts must overlap. A title alone
+        ("Editorial") or an id alone is not enough: some exports give the DOI of a volume to all
+        its papers.
         """
         same_key = dict.fromkeys(slot for key in _keys(record) for slot in self._slots.get(key, ()))
         for slot in same_key:
@@ -61,8 +69,8 @@ class Deduplicator:
                 return slot
         return None
 
-    def learn(self, slot: int, paper: Paper | Record) -> None:
-        """Remember the paper's keys under its slot."""
+    def add(self, slot: int, paper: Paper | Record) -> None:
+        """Keep a paper's keys under its slot."""
         for key in _keys(paper):
             if slot not in self._slots[key]:
                 self._slots[key].append(slot)
@@ -76,58 +84,49 @@ def _keys(paper: Paper | Record) -> Iterable[bytes]:
 
 
 def same_abstract(a: str, b: str) -> bool:
-    """Whether two abstracts are one text, perhaps cut off or revised in one of them."""
+    """Return whether two abstracts are the same text, perhaps cut off or revised in one."""
     if a == b:
         return True
     first, second = _shingles(a), _shingles(b)
     shared = len(first & second)
-    return shared >= SAME_ABSTRACT * min(len(first), len(second))
+    return shared >= _SHARED * min(len(first), len(second))
 
 
 def _shingles(text: str) -> set[tuple[str, ...]]:
     words = re.findall(r"\w+", text.casefold())
-    return {tuple(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))}
-
-
-_BEAT = 500  # records between two looks at the progress
-_SCHEMA = """
-CREATE TABLE merged (
-  slot INTEGER PRIMARY KEY, title_id TEXT, digest BLOB,
-  id TEXT, title TEXT, abstract TEXT, sources TEXT, authors TEXT, year INTEGER, venue TEXT,
-  doi TEXT, arxiv_id TEXT, url TEXT, keywords TEXT)
-"""
+    return {tuple(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))}
 
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """What is to be said about a corpus besides its papers."""
+    """What reading a corpus found besides papers."""
 
     skipped: list[Skipped] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what the readers had to guess
 
 
 class MergedPapers:
-    """The distinct papers of a corpus, in a file of their own that is removed afterwards."""
+    """The distinct papers of a corpus, in a SQLite file that is removed when it is closed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Papers are read by another thread than records are taken in by, one after the other.
+        # Records are added by one thread, and later papers read by another.
         self.db = sqlite3.connect(path, check_same_thread=False)
         self.db.execute("PRAGMA journal_mode=OFF")
         self.db.execute("PRAGMA synchronous=OFF")
         self.db.execute(_SCHEMA)
 
-    def read(self, corpus: Corpus, listener: ProgressListener) -> ReadReport:
-        """Take in all records of a corpus; see `add`."""
+    def read(self, corpus: Corpus, progress: ProgressListener) -> ReadReport:
+        """Add all records of a corpus; see `add`."""
         found = ReadReport()
         records = corpus.records(lambda name, words: found.notes.append(f"{name}: {words}"))
-        found.skipped.extend(self.add(records, listener))
+        found.skipped.extend(self.add(records, progress))
         return found
 
     def add(
-        self, records: Iterable[Record | Skipped], listener: ProgressListener = ignore_progress
+        self, records: Iterable[Record | Skipped], progress: ProgressListener = ignore_progress
     ) -> list[Skipped]:
-        """Merge records into papers with their final ids; returns the entries that are none."""
+        """Merge records into papers with their final ids; return the skipped entries."""
         known = Deduplicator(self._fetch)
         skipped = []
         done = 0
@@ -135,19 +134,19 @@ class MergedPapers:
             if isinstance(record, Skipped):
                 skipped.append(record)
                 continue
-            self._take(record, known)
+            self._add(record, known)
             done += 1
-            if done % _BEAT == 0:
-                listener(Progress("reading", done, None, "records"))
-        listener(Progress("reading", done, None, "records"))
+            if done % _PROGRESS_EVERY == 0:
+                progress(Progress("reading", done, None, "records"))
+        progress(Progress("reading", done, None, "records"))
         self._finish()
         return skipped
 
-    def _take(self, record: Record, known: Deduplicator) -> None:
+    def _add(self, record: Record, known: Deduplicator) -> None:
         slot = known.match(record)
         paper = as_paper(record) if slot is None else merge(self._fetch(slot), record)
         slot = self._save(slot, paper)
-        known.learn(slot, record)
+        known.add(slot, record)
 
     def _fetch(self, slot: int) -> Paper:
         row = self.db.execute(f"SELECT {COLUMNS} FROM merged WHERE slot = ?", (slot,)).fetchone()
@@ -163,7 +162,7 @@ class MergedPapers:
         return cursor.lastrowid or 0
 
     def _finish(self) -> None:
-        """Tell papers that share a title apart by their abstracts, and digest each."""
+        """Give papers that share a title ids from their abstracts, and every paper its digest."""
         self.db.execute("CREATE INDEX by_title ON merged (title_id)")
         shared = "SELECT title_id FROM merged GROUP BY title_id HAVING count(*) > 1"
         for slot, title, abstract in self.db.execute(

@@ -1,4 +1,4 @@
-"""Where a store keeps what: one folder for each corpus, and in it one for each generation."""
+"""The files of a store: a folder for each corpus, and in it a folder for each generation."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qa.errors import StoreDamaged
+from qa.index.file_errors import REBUILD
 
 _GENERATION = re.compile(r"g-[0-9a-z-]{4,64}")
 
@@ -21,7 +22,7 @@ class StoreLayout:
 
     @classmethod
     def of(cls, store: Path, corpus: Path) -> "StoreLayout":
-        """Return the layout for a corpus, named for people and told apart by its whole path."""
+        """Return the layout for a corpus; a digest of its whole path is part of the name."""
         resolved = corpus.expanduser().resolve()
         name = re.sub(r"[^a-z0-9]+", "-", resolved.stem.lower())[:32].strip("-") or "corpus"
         return cls(store / f"{name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:8]}")
@@ -51,7 +52,7 @@ class StoreLayout:
         return self.folder / name
 
     def live(self) -> str | None:
-        """Return the live generation's name, or None before the first; may raise StoreDamaged."""
+        """Return the live generation's name, None if there is none yet; raises StoreDamaged."""
         try:
             name = self.current.read_text("utf-8").strip()
         except FileNotFoundError:
@@ -59,13 +60,13 @@ class StoreLayout:
         except (UnicodeDecodeError, IsADirectoryError):
             name = ""
         if not _GENERATION.fullmatch(name):
-            raise StoreDamaged(f"{self.current} names no generation. Mend it with: qa rebuild")
+            raise StoreDamaged(f"{self.current} names no generation.", hint=REBUILD)
         return name
 
     def publish(self, name: str) -> None:
-        """Make a generation the live one, at once and for good."""
+        """Make a generation the live one in one step that outlives a power cut."""
         sync_tree(self.generation(name))
-        if self.current.is_dir():  # nothing of ours, and in the way
+        if self.current.is_dir():  # no program of ours has made it
             shutil.rmtree(self.current)
         replace_file(self.current, f"{name}\n".encode())
 
@@ -78,17 +79,17 @@ class StoreLayout:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Replace a file's content so that any reader sees the old or the new, also after a crash."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with fresh.open("wb") as file:
+    written = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with written.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    written.replace(path)
     _sync(path.parent)
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring every file below a folder, and the folders themselves, to the disk."""
+    """Wait until every file below a folder, and the folders themselves, are on the disk."""
     for here, _, names in os.walk(folder):
         for name in names:
             _sync(Path(here, name))
@@ -114,6 +115,6 @@ def size_on_disk(folder: Path) -> int:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder, the manifest first: what is half removed must not look whole."""
+    """Remove a folder, the manifest first: a folder removed in part must not look complete."""
     (folder / "manifest.json").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

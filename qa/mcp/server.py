@@ -11,6 +11,7 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import AnyUrl, ValidationError
 
 from qa import __version__
+from qa.config import error_text
 from qa.errors import QAError
 from qa.mcp.progress import encodable_text
 from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
@@ -53,6 +54,7 @@ class PaperServer(MCPServer[Any]):
             version=__version__,
             log_level="WARNING",
         )
+        self._config = shelf.config
         self._offer_tools(Tools(shelf))
         self._offer_resources(Resources(shelf))
         self._offer_prompts()
@@ -114,7 +116,7 @@ class PaperServer(MCPServer[Any]):
             return await super().call_tool(name, arguments, context)
         except ToolError as exc:
             if isinstance(exc.__cause__, QAError):
-                return _failed(str(exc.__cause__))
+                return _failed(error_text(exc.__cause__, self._config))
             if isinstance(exc.__cause__, ValidationError):
                 return _failed(_complaints(exc.__cause__))
             raise
@@ -136,7 +138,8 @@ class PaperServer(MCPServer[Any]):
             return await super().read_resource(uri, context)
         except ResourceError as exc:
             if isinstance(exc.__cause__, QAError):
-                raise ResourceError(encodable_text(str(exc.__cause__))) from exc
+                text = error_text(exc.__cause__, self._config)
+                raise ResourceError(encodable_text(text)) from exc
             raise
 
 

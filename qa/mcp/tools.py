@@ -8,7 +8,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, BeforeValidator, Field
 
 from qa.answering.reading import Limits
-from qa.config import rebuild_command
+from qa.config import error_text
 from qa.corpus.filters import Filters
 from qa.corpus.readers.corpus import Corpus
 from qa.errors import QAError, StoreError, UsageError
@@ -166,7 +166,7 @@ async def corpus_status(shelf: Session, teller: ProgressReporter) -> StatusResul
         async with shelf.library(teller) as library:
             found = await in_thread(lambda: _counted(library, corpus))
     except StoreError as exc:
-        found = {"verdict": str(exc)}
+        found = {"verdict": error_text(exc, shelf.config)}
     return result.model_copy(update=found)
 
 
@@ -182,7 +182,7 @@ def _counted(library: Library, corpus: Corpus) -> dict[str, object]:
     counts = {kind: len(store.select(anything)) for kind, anything in _ANYTHING.items()}
     return {
         "ready": True,
-        "verdict": CHANGED + rebuild_command(corpus.path)
+        "verdict": CHANGED + library.config.rebuild_command
         if store.corpus_changed(corpus)
         else SOUND,
         "papers": store.paper_count,

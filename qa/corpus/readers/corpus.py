@@ -7,6 +7,7 @@ import bz2
 import gzip
 import lzma
 import os
+import shlex
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from qa.config import rebuild_command
 from qa.corpus.papers import Record, Skipped
 from qa.errors import CorpusError
 
@@ -151,7 +151,8 @@ def _file(path: Path, name: str) -> CorpusFile:
 def _advice(reason: str, path: Path) -> str:
     """Return why the only file of a corpus cannot be read, and what to do about it."""
     if "--column" in reason:
-        return f"{reason.replace('qa rebuild PATH', rebuild_command(path))}."
+        command = f"qa rebuild {shlex.quote(str(path))}"
+        return f"{reason.replace('qa rebuild PATH', command)}."
     if ": export" in reason:
         return f"{reason}."
     if "archive" in reason or "compressed" in reason:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from qa.config import TELLTALES
+from qa.config import MACHINE_HEADERS
 from qa.errors import EmbeddingError
 from qa.index.embedding.base import FloatArray, Passage, normalised
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     import openai
 
 OPENAI = "https://api.openai.com/v1"
-PATIENCE = 60.0  # seconds for one request
+TIMEOUT = 60.0  # seconds for one request
 RETRIES = 5  # of one request, with growing pauses
-FIRST_RETRIES = 1  # while the server has not answered yet: perhaps there is none
-AT_ONCE = 4  # requests under way
+FIRST_RETRIES = 1  # of the first request: perhaps there is no server
+PARALLEL_REQUESTS = 4
 TEXTS, CHARACTERS = 256, 400_000  # at most in one request
-SPLIT_ON = {400, 413, 422}  # what servers say to a request with too many texts
+TOO_MANY = {400, 413, 422}  # the statuses that servers give to a request with too many texts
 
 
 class OpenAIEmbedder:
-    """An embedding model on a server, reached when the first text comes."""
+    """An embedding model on a server, which is first asked when the first text is embedded."""
 
     def __init__(self, name: str, *, api_key: str | None, base_url: str | None) -> None:
         if not (api_key or base_url):
@@ -42,13 +42,13 @@ class OpenAIEmbedder:
 
     @property
     def fingerprint(self) -> str:
-        """The model's name and server: another server may know another model by that name."""
+        """The model's name and server: on another server it may be another model."""
         parts = urlsplit(self._url)
         return f"{self.name} at {self._host}{parts.path} l2"
 
     @property
     def dimension(self) -> int:
-        """How many numbers a vector has, learned from the first vector."""
+        """How many numbers a vector has, known from the first vector."""
         if self._dimension is None:
             self.embed(["dimension"])
         return self._dimension or 0
@@ -58,7 +58,7 @@ class OpenAIEmbedder:
         if not texts:
             return np.empty((0, self._dimension or 0), dtype=np.float32)
         distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
             parts = list(pool.map(self._ask, _batches(list(distinct))))
         rows = normalised(np.concatenate([self._same_dimension(part) for part in parts]))
         vectors: FloatArray = rows[[distinct[text] for text in texts]]
@@ -75,12 +75,12 @@ class OpenAIEmbedder:
     def _client(self) -> "openai.OpenAI":
         import openai
 
-        untold: Any = dict.fromkeys(TELLTALES, openai.Omit())
+        left_out: Any = dict.fromkeys(MACHINE_HEADERS, openai.Omit())
         return openai.OpenAI(
-            api_key=self._key or "no-key",  # local servers want none, but the package does
+            api_key=self._key or "no-key",  # local servers need none, but the package does
             base_url=self._url,
-            timeout=PATIENCE,
-            default_headers=untold,
+            timeout=TIMEOUT,
+            default_headers=left_out,
         )
 
     @property
@@ -98,24 +98,24 @@ class OpenAIEmbedder:
                 model=self.name, input=list(texts), encoding_format="float"
             )
         except openai.APIStatusError as exc:
-            if exc.status_code in SPLIT_ON and len(texts) > 1:
+            if exc.status_code in TOO_MANY and len(texts) > 1:
                 half = len(texts) // 2
                 return np.concatenate([self._ask(texts[:half]), self._ask(texts[half:])])
             raise EmbeddingError(self._refusal(exc.status_code, exc.body)) from exc
         except openai.APITimeoutError as exc:
             raise EmbeddingError(
-                f"{self._host} did not embed within {PATIENCE:.0f} s: is it overloaded? Try again"
+                f"{self._host} did not embed within {TIMEOUT:.0f} s: is it overloaded? Try again"
             ) from exc
         except openai.APIConnectionError as exc:
             raise EmbeddingError(
-                f"no answer from {self._host}, which is to embed: is it running?"
+                f"no answer from {self._host}, the embedding server: is it running?"
                 " See OPENAI_BASE_URL, or unset QA_EMBED_MODEL to embed on this machine"
             ) from exc
         self._answered = True
         return self._vectors(reply.http_response.content, len(texts))
 
     def _vectors(self, reply: bytes, count: int) -> FloatArray:
-        """Return the vectors of a reply in the order of the texts; nothing in it is trusted."""
+        """Return the vectors of a reply in the order of the texts; raises EmbeddingError."""
         try:
             entries = json.loads(reply)["data"]
             rows = {int(entry["index"]): entry["embedding"] for entry in entries}
@@ -132,7 +132,7 @@ class OpenAIEmbedder:
             self._dimension = rows.shape[1]
         if rows.shape[1] != self._dimension:
             raise EmbeddingError(
-                f"{self._host} gave vectors of {rows.shape[1]} numbers after such of"
+                f"{self._host} gave vectors of {rows.shape[1]} numbers after vectors of"
                 f" {self._dimension}: more than one model answers as {self.name!r}"
             )
         return rows
@@ -167,7 +167,7 @@ class OpenAIEmbedder:
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the texts in groups that a server takes at once."""
+    """Yield the texts in groups of one request each."""
     batch: list[str] = []
     size = 0
     for text in texts:

@@ -246,7 +246,7 @@ def test_no_server_is_said_with_the_way_out(monkeypatch):
 
 def test_server_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr(openai, "FIRST_RETRIES", 0)
-    monkeypatch.setattr(openai, "PATIENCE", 0.05)
+    monkeypatch.setattr(openai, "TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         hanging = open_embedder("embed-1", api_key=KEY, base_url=url, cache=Path("unused"))
