@@ -61,5 +61,6 @@ def test_words_are_counted_by_stem(tmp_path, embedder):
         assert generation.document_frequency("trains") == 1
         assert generation.document_frequency("studies") == 3
         (counts,) = generation.term_counts([paper_id("Training graphs")])
-    assert counts["trained"] if "trained" in counts else counts["training"] >= 4
+    (form,) = counts.keys() & {"train", "trained", "training"}
+    assert counts[form] == 2 + 1 + 1  # in the title double
     assert sum("train" in word for word in counts) == 2  # train…, trainers
