@@ -8,11 +8,11 @@ from pathlib import Path
 
 import platformdirs
 
-from qa.errors import ConfigError
+from qa.errors import Action, ConfigError, QAError
 
 APP = "ask-papers"
-# What the openai package would tell each server of the machine that it runs on.
-TELLTALES = (
+# Headers in which the openai package describes this machine to every server; they are left out.
+MACHINE_HEADERS = (
     *("X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime", "X-Stainless-Runtime-Version"),
     *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-Async"),
 )
@@ -36,13 +36,11 @@ class Config:
     chroma_tenant: str | None = None
     chroma_database: str | None = None
     timeout: float | None = None  # seconds that one call of the chat model may take
+    default_corpus: Path | None = None  # what commands use that name no corpus; None: not known
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Config":
-        """The settings that the environment asks for.
-
-        Raises ConfigError for a value that cannot be used.
-        """
+        """Return the settings of an environment; raises ConfigError for a value of no use."""
 
         def value(name: str) -> str | None:
             return environ.get(name, "").strip() or None
@@ -51,8 +49,9 @@ class Config:
             given = value(name)
             return Path(given).expanduser() if given else default
 
+        corpus = path("QA_CORPUS", bundled("seeds"))
         return cls(
-            corpus=path("QA_CORPUS", bundled("seeds")),
+            corpus=corpus,
             store=path("QA_STORE", platformdirs.user_data_path(APP) / "stores"),
             cache=path("QA_CACHE", platformdirs.user_cache_path(APP)),
             prompts=path("QA_PROMPTS", Path()) if value("QA_PROMPTS") else None,
@@ -65,13 +64,32 @@ class Config:
             chroma_tenant=value("QA_CHROMA_TENANT"),
             chroma_database=value("QA_CHROMA_DATABASE"),
             timeout=_seconds("QA_TIMEOUT", value("QA_TIMEOUT")),
+            default_corpus=corpus,
         )
+
+    @property
+    def rebuild_command(self) -> str:
+        """The command that brings the corpus's store up to date, to be copied as it is."""
+        return "qa rebuild" if self._is_default else f"qa rebuild {shlex.quote(str(self.corpus))}"
+
+    @property
+    def corpus_option(self) -> str:
+        """What must follow other commands, so that they use this corpus; empty where they do."""
+        return "" if self._is_default else f" --corpus {shlex.quote(str(self.corpus))}"
+
+    @property
+    def _is_default(self) -> bool:
+        default = self.default_corpus
+        return default is not None and _absolute(self.corpus) == _absolute(default)
 
 
 def configured(
     corpus: Path | str | None = None, model: str | None = None, config: Config | None = None
 ) -> Config:
-    """The settings given, or else the environment's, with corpus and model put in their place."""
+    """Return `config`, or else the environment's, with `corpus` and `model` where they are given.
+
+    Raises ConfigError.
+    """
     config = config or Config.from_env(os.environ)
     if corpus is not None:
         if isinstance(corpus, str) and not corpus.strip():
@@ -80,9 +98,27 @@ def configured(
     return config if model is None else replace(config, model=model)
 
 
+def error_text(error: QAError, config: Config | None = None) -> str:
+    """Return what happened and, where a command helps, that command.
+
+    `config` has the corpus that was asked, and which one is the default: the environment's if it
+    is left out.
+    """
+    hint = error.hint
+    if hint is None:
+        return str(error)
+    command = configured(hint.corpus, None, config).rebuild_command
+    if hint.action is Action.NAME_COLUMN:
+        return f"{error} Name the column with: {command} --column {hint.column}=NAME"
+    return f"{error} Rebuild the store with: {command}"
+
+
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Where our commands send OpenTelemetry spans: what its variables say before it is loaded."""
+    """Where our commands send OpenTelemetry spans.
+
+    It is read from the environment without importing OpenTelemetry, which takes long.
+    """
 
     exporters: tuple[str, ...] = ()  # "otlp", "console"; none: no spans are made
     protocol: str = "grpc"
@@ -90,7 +126,7 @@ class Traces:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Traces":
-        """The settings that the environment asks for; its other variables the library reads."""
+        """Return the settings of an environment; OpenTelemetry reads the other variables itself."""
 
         def value(name: str) -> str:
             special = environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{name}", "").strip()
@@ -106,52 +142,41 @@ class Traces:
 
 
 def _speaks_http(endpoint: str) -> bool:
-    """Whether a collector's address can only be meant for HTTP: by its usual port, or a path."""
+    """Return whether a collector's address is one for HTTP: it has HTTP's port, or a path."""
     _, _, rest = endpoint.rpartition("://")
     host, _, path = rest.partition("/")
     return host.endswith(":4318") or bool(path)
 
 
 def configured_traces() -> Traces:
-    """Where the environment sends our commands' spans."""
+    """Return where the environment wants our commands' spans."""
     return Traces.from_env(os.environ)
 
 
 def content_is_traced() -> bool:
-    """Whether spans may hold questions, prompts and answers."""
+    """Return whether spans may hold questions, prompts and answers."""
     wanted = os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "")
     return wanted.strip().lower() in {"true", "1", "span_only", "span_and_event"}
 
 
 def refuse_telemetry() -> None:
-    """Keep ONNX Runtime from telling its maker what runs here, unless the user has decided.
+    """Turn ONNX Runtime's telemetry off, unless the user has set its variable.
 
-    From 1.29 on its packages for Linux and macOS do so by default; this is its own way to refuse.
+    Its packages for Linux and macOS send telemetry by default from version 1.29 on, and read the
+    variable when they are imported: there is no other way to turn it off.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def bundled(name: str) -> Path:
-    """A folder that comes with the program: beside the package, or within it in a wheel."""
+    """Return a folder that comes with the program: beside the package, or in it in a wheel."""
     package = Path(__file__).parent
     installed = package / "_bundled" / name
     return installed if installed.is_dir() else package.parent / name
 
 
-def rebuild_command(corpus: Path) -> str:
-    """The command that brings this corpus's store up to date, to be copied as it is."""
-    return "qa rebuild" if _is_default(corpus) else f"qa rebuild {shlex.quote(str(corpus))}"
-
-
-def corpus_option(corpus: Path) -> str:
-    """What follows other commands that are to use this corpus: nothing where they do so anyway."""
-    return "" if _is_default(corpus) else f" --corpus {shlex.quote(str(corpus))}"
-
-
-def _is_default(corpus: Path) -> bool:
-    given = os.environ.get("QA_CORPUS", "").strip()
-    default = Path(given).expanduser() if given else bundled("seeds")
-    return corpus.expanduser().resolve() == default.resolve()
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
 
 
 def _url(name: str, given: str | None) -> str | None:

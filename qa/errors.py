@@ -1,15 +1,15 @@
 """Every error that a user can cause or act on, as one tree.
 
     QAError                     exit code 1, one or two lines, no traceback
-    ├── UsageError              exit code 2: the command's words are off
+    ├── UsageError              exit code 2: a command or function was called wrongly
     ├── ConfigError             a setting has a value that cannot be used
     ├── CorpusError             the corpus is missing, empty, or not readable as papers
     ├── StoreError              the vector store cannot be used as it is
-    │   ├── StoreMissing        there is none yet: `qa rebuild` makes it
-    │   ├── StoreMismatch       built by another embedding model or format
+    │   ├── StoreMissing        there is none yet
+    │   ├── StoreMismatch       it was built from or for something else than is asked for now
     │   ├── StoreLocked         another process is writing it
     │   └── StoreDamaged        files are missing, cut off or disagree
-    ├── EmbeddingError          weights not to be had, or the embedding endpoint failed
+    ├── EmbeddingError          no weights of the model, or the embedding server failed
     ├── PromptError             a prompt file is missing or has the wrong variables
     └── ChatError               the chat model could not be asked, or its reply not be used
         ├── ChatAuthError       401, 403
@@ -21,8 +21,8 @@
         ├── ChatRefused         the model declined to answer
         └── ChatBadReply        cut off, empty, or not what was asked
 
-A message says in plain words what happened. What to do next, where that is a command of ours, is
-the `hint`: the command line words it as a command.
+A message says in plain words what happened. Where one of our commands is the next step, the error
+has it as a `hint`, and `qa.config.error_text` adds it to the message as a command.
 Errors of other libraries are translated once, where that library is called, by `raise … from exc`.
 """
 
@@ -88,7 +88,7 @@ class StoreMissing(StoreError):
 
 
 class StoreMismatch(StoreError):
-    """The vector store was built by another embedding model, chunker or format."""
+    """The vector store was built from another corpus state, or for another model or format."""
 
 
 class StoreLocked(StoreError):

@@ -25,7 +25,7 @@ from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
 from qa.answering.verdict_cache import VerdictCache
 from qa.answering.writer import Writer
-from qa.config import Config, configured, corpus_option, rebuild_command
+from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
 from qa.errors import ConfigError, StoreError, StoreMissing, UsageError
@@ -356,7 +356,7 @@ def open_library(
     try:
         if generation.corpus_changed(store.corpus):
             changed = "The corpus has changed since the store was built."
-            on_notice(f"{changed} Take it in with: {rebuild_command(config.corpus)}")
+            on_notice(f"{changed} Take it in with: {config.rebuild_command}")
         return Library(config, generation, store.embedder, model)
     except BaseException:
         generation.close()
@@ -393,7 +393,7 @@ def rebuild_store(
     if len(report.notes) > MOST_NOTES:
         on_notice(f"… and {len(report.notes) - MOST_NOTES:,} more files with guesses.")
     if report.skipped:
-        command = f"qa status --skipped{corpus_option(store.config.corpus)}"
+        command = f"qa status --skipped{store.config.corpus_option}"
         on_notice(f"{SkippedEntries.of(report.skipped).line} What and where: {command}")
     return report
 

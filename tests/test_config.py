@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from qa.config import Config, bundled
-from qa.errors import ConfigError
+from qa.config import Config, bundled, error_text
+from qa.errors import Action, ConfigError, Hint, StoreDamaged, UsageError
 
 
 def test_everything_has_a_default():
@@ -42,3 +43,26 @@ def test_a_chroma_server_may_have_tenants_and_databases():
     config = Config.from_env({"QA_CHROMA_TENANT": "our-group", "QA_CHROMA_DATABASE": "papers"})
     assert (config.chroma_tenant, config.chroma_database) == ("our-group", "papers")
     assert (Config.from_env({}).chroma_tenant, Config.from_env({}).chroma_database) == (None, None)
+
+
+def test_commands_name_the_corpus_unless_it_is_the_default(tmp_path):
+    default = Config.from_env({"QA_CORPUS": str(tmp_path / "papers")})
+    assert (default.rebuild_command, default.corpus_option) == ("qa rebuild", "")
+    other = replace(default, corpus=tmp_path / "my papers")
+    assert other.rebuild_command == f"qa rebuild '{tmp_path}/my papers'"
+    assert other.corpus_option == f" --corpus '{tmp_path}/my papers'"
+    unknown = replace(default, default_corpus=None)
+    assert unknown.rebuild_command == f"qa rebuild {tmp_path}/papers"
+
+
+def test_a_hint_is_worded_as_the_command_that_helps(tmp_path):
+    config = Config.from_env({"QA_CORPUS": str(tmp_path)})
+    assert error_text(UsageError("No question."), config) == "No question."
+    lost = StoreDamaged("It is lost.", hint=Hint(Action.REBUILD, tmp_path / "a.csv"))
+    assert error_text(lost, config) == (
+        f"It is lost. Rebuild the store with: qa rebuild {tmp_path}/a.csv"
+    )
+    no_title = StoreDamaged("No title.", hint=Hint(Action.NAME_COLUMN, column="title"))
+    assert error_text(no_title, config) == (
+        "No title. Name the column with: qa rebuild --column title=NAME"
+    )

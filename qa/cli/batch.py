@@ -30,7 +30,7 @@ from qa.cli.answers_file import (
 from qa.cli.ask import FAILURES, AskOptions, note_how_to_write
 from qa.cli.display.answer import answer_document
 from qa.cli.display.progress import Display
-from qa.config import Config
+from qa.config import Config, error_text
 from qa.errors import (
     ChatAuthError,
     ChatError,
@@ -191,8 +191,9 @@ class QuestionQueue:
             if self._ends_the_run(exc):
                 self._fatal = self._fatal or exc
                 return None
-            self._count_failure(str(exc))
-            return {"question": question.text, "error": str(exc)}
+            message = error_text(exc, self._library.config)
+            self._count_failure(message)
+            return {"question": question.text, "error": message}
         document = answer_document(answer, self._library.config.corpus.name)
         if _failed(document):
             self._count_failure(answer.warnings[0].detail)

@@ -35,6 +35,7 @@ from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.errors import ConfigError, QAError, UsageError
 from qa.export.markdown import Section, transcript
+from qa.export.references import answer_papers
 from qa.index.layout import replace_file
 from qa.library import HOW_TO_WRITE, Library, open_library, run
 from qa.llm.messages import Usage
@@ -96,9 +97,9 @@ class Conversation:
             self._note(HOW_TO_WRITE)
 
     @property
-    def corpus(self) -> Path:
-        """The corpus that is asked."""
-        return self._library.config.corpus
+    def config(self) -> Config:
+        """Return the settings, the corpus that is asked among them."""
+        return self._library.config
 
     def obey(self, typed: str) -> bool:
         """Do what a line asks for; return False if it ends the conversation. Raises QAError."""
@@ -303,7 +304,7 @@ def _obeyed(conversation: Conversation, line: str) -> tuple[bool, bool]:
     try:
         goes_on = conversation.obey(line)
     except QAError as exc:
-        console(stderr=True).print(error_line(exc, conversation.corpus))
+        console(stderr=True).print(error_line(exc, conversation.config))
         succeeded = False
     if goes_on and line.strip():
         console().print()

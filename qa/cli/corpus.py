@@ -15,11 +15,12 @@ from qa.answering.wording import candidates_text, source_name
 from qa.cli.display.answer import console, dump, print_hanging
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import NOTHING_FOUND
-from qa.config import Config, corpus_option
+from qa.config import Config, error_text
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.errors import ConfigError, CorpusError, UsageError
-from qa.export.formats import Format
+from qa.export.formats import Format, export_papers
+from qa.export.references import exported_papers
 from qa.index.integrity import StoreStatus
 from qa.index.manifest import SkippedEntries
 from qa.index.store import CorpusStore
@@ -114,7 +115,7 @@ def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
 
 def _one(papers: Sequence[Paper], wanted: str, config: Config) -> Paper:
     if not papers:
-        command = f"qa papers{corpus_option(config.corpus)}"
+        command = f"qa papers{config.corpus_option}"
         raise CorpusError(
             f"No paper in {config.corpus} has an id that begins with {wanted!r}. All ids: {command}"
         )
@@ -155,13 +156,13 @@ def show_status(config: Config, *, as_json: bool) -> None:
     status = store.status()
     rows = _status_rows(config, status, len(store.corpus.files))
     if as_json:
-        typer.echo(dump({**rows, "sound": status.sound}))
+        typer.echo(dump({**rows, "sound": status.problem is None}))
     else:
         width = max(map(len, rows))
         for name, value in rows.items():
             shown = f"{value:,}" if isinstance(value, int) else str(value)
             typer.echo(f"{name:{width}}  {clean_line(shown)}")
-    if not status.sound:
+    if status.problem is not None:
         raise typer.Exit(1)
 
 
@@ -204,7 +205,9 @@ def _status_rows(config: Config, status: StoreStatus, files: int) -> dict[str, s
         rows |= {"built": manifest.built_at}
     if status.writer:
         rows["rebuild running"] = str(status.writer)
-    return rows | {"verdict": status.verdict}
+    problem = status.problem
+    complete = "The store is complete and up to date."
+    return rows | {"verdict": error_text(problem, config) if problem else complete}
 
 
 def _model(config: Config) -> str:

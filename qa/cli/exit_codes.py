@@ -3,17 +3,15 @@
 import errno
 import functools
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
 
-from qa.config import configured, configured_traces, rebuild_command
-from qa.errors import Action, Hint, QAError, UsageError
+from qa.config import Config, configured_traces, error_text
+from qa.errors import QAError, UsageError
 
 NOTHING_FOUND = 3  # no paper answers the question or passes the filters
 INTERRUPTED = 130  # by Ctrl-C; 128 + SIGINT, as shells have it
@@ -35,8 +33,7 @@ def with_exit_codes(command: Callable[P, R]) -> Callable[P, R]:
             with _traced():
                 return command(*args, **kwargs)
         except QAError as exc:
-            corpus = kwargs.get("corpus")
-            typer.echo(error_line(exc, corpus if isinstance(corpus, Path) else None), err=True)
+            typer.echo(error_line(exc), err=True)
             raise typer.Exit(exc.exit_code) from exc
         except KeyboardInterrupt as exc:
             typer.echo("Interrupted. What was read and embedded is kept.", err=True)
@@ -54,24 +51,15 @@ def with_exit_codes(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def error_line(error: QAError, corpus: Path | None) -> str:
-    """Return what stderr says of an error: its message, and the command that helps, if one does.
+def error_line(error: QAError, config: Config | None = None) -> str:
+    """Return what stderr says of an error: what happened, and the command that helps, if one does.
 
-    `corpus` is the one that the command was given; None: the default.
+    `config` has the corpus that was asked; see `qa.config.error_text`.
     """
-    message = str(error)
     if isinstance(error, UsageError) and error.parameter:  # a keyword in Python, here an option
         option = error.parameter.replace("_", "-")
-        message = f"--{option}{message.removeprefix(error.parameter)}"
-    advice = f" Run: {_command(error.hint, corpus)}" if error.hint else ""
-    return f"Error: {message}{advice}"
-
-
-def _command(hint: Hint, corpus: Path | None) -> str:
-    command = rebuild_command(hint.corpus or configured(corpus).corpus)
-    if hint.action is Action.NAME_COLUMN:
-        command += f" --column {shlex.quote(hint.column or 'title')}=NAME"
-    return command
+        return f"Error: --{option}{str(error).removeprefix(error.parameter)}"
+    return f"Error: {error_text(error, config)}"
 
 
 def _traced() -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Changes: what became of a corpus's papers since the generation before."""
+"""Builds a corpus's store: reads the corpus, embeds what is new, and publishes a generation."""
 
 import os
 import time
@@ -25,12 +25,14 @@ from qa.index.locks import LockHolder, offer_lease, withdraw_lease, writer_lock
 from qa.index.manifest import CorpusState, Manifest, SkippedEntries, reader_fingerprint
 from qa.progress import ProgressListener, ignore_progress
 
-_PATCH_SHARE = 0.2  # of the vectors: above it, indexing from nothing is as fast and tidier
+# The share of the vectors up to which a copy of the generation before is changed. Above it,
+# indexing from nothing is as fast and leaves a better index.
+_PATCH_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a rebuild found and did; new + changed + unchanged == papers."""
+    """What a rebuild found and did, in papers; new + changed + unchanged == papers."""
 
     generation: str
     new: int
@@ -38,7 +40,7 @@ class BuildReport:
     removed: int
     unchanged: int
     skipped: tuple[Skipped, ...]  # empty when the corpus did not have to be read
-    notes: tuple[str, ...]  # what had to be guessed about a file
+    notes: tuple[str, ...]  # what the readers had to guess about a file
     embedded: int  # chunks that were not in the cache
     papers: int
     chunks: int
@@ -51,8 +53,8 @@ class _Job:
     """One rebuild."""
 
     corpus: Corpus
-    means: BuildContext
-    began: float
+    context: BuildContext
+    began: float  # time.perf_counter()
 
     def report(
         self, manifest: Manifest, changes: Changes, found: ReadReport, *, embedded: int
@@ -84,32 +86,35 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
     waiting: Callable[[LockHolder | None], None] | None = None,
     progress: ProgressListener = ignore_progress,
 ) -> BuildReport:
-    """Bring a corpus's store up to date and say what was done.
+    """Bring a corpus's store up to date and return what was done.
 
     Only text whose vectors are not in the cache is embedded. The generation before stays live
-    until the new one is verified; `force` takes nothing over from it. With a `server` the vectors
-    go there. `wait` and `waiting`: see `writer_lock`. Raises StoreLocked, StoreError, CorpusError,
-    EmbeddingError.
+    until the new one is verified; with `force` nothing is copied from it. With a `server` the
+    vectors go there. `wait` and `waiting`: see `writer_lock`. Raises StoreLocked, StoreError,
+    CorpusError, EmbeddingError.
     """
     began = time.perf_counter()
     layout = StoreLayout.of(store, corpus.path)
     if server is not None:
         server.check()  # before hours of embedding
-    advice = naming_corpus(corpus.path)
-    with advice, writing_errors(layout.folder), writer_lock(layout, wait=wait, waiting=waiting):
+    with (
+        naming_corpus(corpus.path),
+        writing_errors(layout.folder),
+        writer_lock(layout, wait=wait, waiting=waiting),
+    ):
         _remove_unused(layout)
         with closing(EmbeddingCache(layout.cache)) as cache:
             job = _Job(corpus, BuildContext(layout, embedder, cache, server, progress), began)
             with _base(job, force=force) as base:
-                report = _unchanged(job, base) or _make(job, base)
+                report = _unchanged(job, base) or _build_generation(job, base)
         _remove_unused(layout)
         return report
 
 
 @contextmanager
 def _base(job: _Job, *, force: bool) -> Iterator[Generation | None]:
-    """Give the live generation if it is whole and made as one would be made now."""
-    base = None if force else _whole(job)
+    """Yield the live generation if it is complete and its papers are chunked as they are now."""
+    base = None if force else _complete(job)
     if base is None:
         yield None
         return
@@ -117,15 +122,15 @@ def _base(job: _Job, *, force: bool) -> Iterator[Generation | None]:
         yield base if base.manifest.chunker == CHUNKER_VERSION else None
 
 
-def _whole(job: _Job) -> Generation | None:
-    """Open the live generation, unless anything is wrong with it: all comes from the cache then."""
-    means = job.means
+def _complete(job: _Job) -> Generation | None:
+    """Open the live generation; return None if there is none or anything is wrong with it."""
+    context = job.context
     try:
         generation = Generation.open(
-            means.layout.folder.parent,
+            context.layout.folder.parent,
             job.corpus.path,
-            fingerprint=means.embedder.fingerprint,
-            server=means.server,
+            fingerprint=context.embedder.fingerprint,
+            server=context.server,
         )
     except (StoreMissing, StoreMismatch, StoreDamaged):
         return None
@@ -138,50 +143,51 @@ def _whole(job: _Job) -> Generation | None:
 
 
 def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
-    """Report on the base if the corpus's files and what reads them are those it was made from."""
+    """Return a report if the corpus's files, and how they are read, are the same as for `base`."""
     if base is None or base.manifest.reader != reader_fingerprint(job.corpus):
         return None
     state = CorpusState.of(job.corpus)
     if state.digest != base.manifest.corpus_digest:
         return None
     state.write(base.folder)
-    nothing = Changes((), (), (), base.manifest.papers)
-    return job.report(base.manifest, nothing, ReadReport(), embedded=0)
+    no_changes = Changes((), (), (), base.manifest.papers)
+    return job.report(base.manifest, no_changes, ReadReport(), embedded=0)
 
 
-def _make(job: _Job, base: Generation | None) -> BuildReport:
-    """Make a new generation and let it go live; nothing stays of one that fails."""
-    means = job.means
+def _build_generation(job: _Job, base: Generation | None) -> BuildReport:
+    """Build and publish a new generation; where that fails, remove its folder."""
+    context = job.context
     name = f"g-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
-    folder = means.layout.generation(name)
+    folder = context.layout.generation(name)
     folder.mkdir()
     try:
         with closing(MergedPapers(folder / "merged.sqlite")) as merged:
             report, keys = _fill(job, base, folder, merged)
     except BaseException:
-        if _live(means.layout) != name:  # an interruption may come right after going live
+        if _live(context.layout) != name:  # it may be interrupted right after it was published
             remove_tree(folder)
         raise
-    means.cache.settle(keys)
-    if means.server is not None:
-        remove_old_collections(means.layout, means.server)
+    context.cache.keep_used(keys)
+    if context.server is not None:
+        remove_old_collections(context.layout, context.server)
     return report
 
 
 def _fill(
     job: _Job, base: Generation | None, folder: Path, merged: MergedPapers
 ) -> tuple[BuildReport, list[bytes]]:
+    """Fill and publish a generation; return the report and the cache keys that it uses."""
     state = CorpusState.of(job.corpus)
-    found = merged.add_corpus(job.corpus, job.means.listener)
+    found = merged.add_corpus(job.corpus, job.context.progress)
     after = merged.digests()
     if not after:
         raise CorpusError(_no_papers(job.corpus, found.skipped))
     changes = Changes.between(base.digests() if base else {}, after)
-    with closing(GenerationWriter(folder, job.means, _patchable(job, base, changes))) as draft:
-        embedded = draft.take(merged, changes)
+    with closing(GenerationWriter(folder, job.context, _patchable(job, base, changes))) as writer:
+        embedded = writer.update_papers(merged, changes)
         merged.close()
-        manifest = draft.finish(job.corpus, state, SkippedEntries.of(found.skipped))
-    keys = _go_live(job.means, folder)
+        manifest = writer.finish(job.corpus, state, SkippedEntries.of(found.skipped))
+    keys = _publish(job.context, folder)
     return job.report(manifest, changes, found, embedded=embedded), keys
 
 
@@ -191,27 +197,27 @@ def _no_papers(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
 
 
 def _patchable(job: _Job, base: Generation | None, changes: Changes) -> Generation | None:
-    """Return the base if copying it and changing a little beats indexing everything again."""
-    if base is None or job.means.server is not None:
+    """Return the base if changing a copy of it is faster than indexing everything again."""
+    if base is None or job.context.server is not None:
         return None
     chunks = changes.operations * base.manifest.chunks / base.manifest.papers
     few = chunks + base.manifest.patched <= _PATCH_SHARE * base.manifest.chunks
     return base if few else None
 
 
-def _go_live(means: BuildContext, folder: Path) -> list[bytes]:
-    """Verify a finished generation and publish it; returns the cache keys that it uses."""
+def _publish(context: BuildContext, folder: Path) -> list[bytes]:
+    """Verify a finished generation and publish it; return the cache keys that it uses."""
     offer_lease(folder)
-    fingerprint = means.embedder.fingerprint
-    with Generation.at(folder, fingerprint=fingerprint, server=means.server) as fresh:
-        verify(fresh)
-        keys = fresh.cache_keys()
-    means.layout.publish(folder.name)
+    fingerprint = context.embedder.fingerprint
+    with Generation.at(folder, fingerprint=fingerprint, server=context.server) as generation:
+        verify(generation)
+        keys = generation.cache_keys()
+    context.layout.publish(folder.name)
     return keys
 
 
 def _remove_unused(layout: StoreLayout) -> None:
-    """Remove generations that are neither live nor read: older ones, and those never finished."""
+    """Remove generations that are neither live nor being read, also unfinished ones."""
     live = _live(layout)
     for name in layout.generations():
         folder = layout.generation(name)

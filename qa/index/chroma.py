@@ -1,4 +1,4 @@
-"""Vectors of chunks in Chroma: embedded in a generation's folder, or on a Chroma server."""
+"""Vectors of chunks in Chroma: in a generation's folder, or on a Chroma server."""
 
 import contextlib
 import shutil
@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from qa.errors import StoreDamaged, StoreError
-from qa.index.chroma_engine import COLLECTION, EngineCollection, ErrorTranslator, FloatArray, Hits
+from qa.index.chroma_engine import COLLECTION, EngineCollection, ErrorTranslator, Hits
 from qa.index.chroma_server import ChromaServer, close_client
-from qa.index.file_errors import MEND
+from qa.index.embedding.base import FloatArray
+from qa.index.file_errors import REBUILD
 
 if TYPE_CHECKING:
     from chromadb import Collection
     from chromadb.api import ClientAPI
 
+# ef_search=1000: at Chroma's default a query for hundreds of chunks misses one in twenty.
+_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 1000}
+_GROUP = 10_000  # vectors after which Chroma writes its index to disk
+_BATCH = 1_000  # vectors in one request; below the limit of any Chroma
+_PROBED = 100  # chunks that the first query asks for
 
-# Chroma writes a line into its database whenever that is opened, even if only to be asked.
-_NOT_DAMAGED = {
+# Chroma's engine has one class for all errors. These words of it are no damage of the files; it
+# writes a line into its database whenever that is opened, also for queries alone.
+_NO_DAMAGE = {
     "readonly database": "Chroma must be allowed to write there. Allow this user to, or name "
     "another folder in QA_STORE.",
     "disk is full": "the disk is full. Free some space and ask again.",
@@ -32,127 +39,103 @@ _NOT_DAMAGED = {
 
 
 class Vectors(Protocol):
-    """The vectors of one generation, opened for asking."""
+    """The vectors of one generation, opened for queries."""
 
     @property
-    def most(self) -> int | None:
+    def max_records(self) -> int | None:
         """How many results one query may ask for; None: as many as there are vectors."""
 
     def count(self) -> int:
         """Return how many vectors can be queried."""
 
     def query(self, vector: FloatArray, k: int, *, only: Sequence[str] | None) -> Hits:
-        """Return the k nearest chunks, all or among the ids in `only`."""
+        """Return the k nearest chunks, of all or of the ids in `only`."""
 
     def close(self) -> None:
-        """Let go of files or connections."""
+        """Close files or connections."""
 
 
 def open_folder(folder: Path, *, dimension: int, reachable: int) -> Vectors:
-    """Return the vectors in a generation's Chroma folder, ready to answer; raises StoreDamaged."""
+    """Return the vectors of a generation's Chroma folder, of which queries find `reachable`.
+
+    Raises StoreDamaged, StoreError.
+    """
     if not (folder / "chroma.sqlite3").is_file():
-        raise StoreDamaged(f"{folder} holds no vectors. {MEND}")
-    with _damage(folder):
+        raise StoreDamaged(f"{folder} holds no vectors.", hint=REBUILD)
+    translate = partial(_reading_errors, folder)
+    with translate():
         try:
-            return _probed(
-                EngineCollection.opened(folder, lambda: _damage(folder)), dimension, reachable
-            )
+            return _probed(EngineCollection(folder, translate), dimension, reachable)
         except (ImportError, AttributeError, TypeError):  # another Chroma than the one we know
-            client = ClientCollection(
-                persistent_client(folder), COLLECTION, lambda: _damage(folder)
-            )
+            client = ClientCollection(persistent_client(folder), COLLECTION, translate)
             return _probed(client, dimension, reachable)
 
 
 def open_collection(server: ChromaServer, name: str) -> Vectors:
-    """Return the vectors in a collection on a server; raises StoreError, StoreDamaged."""
-    return ClientCollection(server.connect(), name, server.faults, server.most)
+    """Return the vectors of a collection on a server; raises StoreError, StoreDamaged."""
+    return ClientCollection(
+        server.connect(), name, server.translate_errors, max_records=server.max_records
+    )
 
 
 def _probed(vectors: Vectors, dimension: int, reachable: int) -> Vectors:
-    """Ask a first question, which loads the index and shows whether it is there."""
+    """Ask a first query, which loads the index and raises StoreDamaged where it is cut off."""
     direction = np.full(dimension, dimension**-0.5, np.float32)
-    k = min(100, reachable)
+    k = min(_PROBED, reachable)
     if len(vectors.query(direction, k, only=None)[0]) < k:
-        raise StoreDamaged(f"The index of the vectors is lost or cut off. {MEND}")
+        raise StoreDamaged("The index of the vectors is lost or cut off.", hint=REBUILD)
     return vectors
 
 
-@contextlib.contextmanager
-def _damage(folder: Path) -> Iterator[None]:
-    """Translate what the engine raises: it has no errors of its own to tell apart."""
-    try:
-        yield
-    except (StoreError, ImportError, AttributeError, TypeError, KeyboardInterrupt):
-        raise
-    except BaseException as exc:  # a panic of the engine is no Exception
-        if not isinstance(exc, Exception) and "Panic" not in type(exc).__name__:
-            raise
-        for sign, advice in _NOT_DAMAGED.items():
-            if sign in str(exc):
-                raise StoreError(f"The vectors in {folder} cannot be opened: {advice}") from exc
-        raise StoreDamaged(f"The vectors in {folder} cannot be read ({exc}). {MEND}") from exc
+def persistent_client(folder: Path) -> "ClientAPI":
+    """Return a client of a Chroma folder, which is made if it is not there."""
+    import chromadb
+    from chromadb.config import Settings
+
+    settings = Settings(anonymized_telemetry=False)
+    return chromadb.PersistentClient(str(folder), settings=settings)
 
 
 class ClientCollection:
-    """A collection of vectors by way of a client; `faults` translates what it raises."""
+    """A collection of vectors through Chroma's client; implements Vectors."""
 
     def __init__(
-        self, client: "ClientAPI", name: str, faults: ErrorTranslator, most: int | None = None
+        self,
+        client: "ClientAPI",
+        name: str,
+        translate_errors: ErrorTranslator,
+        *,
+        max_records: int | None = None,
+        new: Mapping[str, Any] | None = None,
     ) -> None:
-        """Open a collection, and from then on own the client; `most`: see ChromaServer."""
+        """Open a collection; close the client with it.
+
+        `translate_errors` is around every call of the client. With `new`, settings of the HNSW
+        index, the collection is made if it is not there. `max_records`: see ChromaServer.
+        """
+        self.max_records = max_records
         self._client = client
-        self.most = most
-        self._faults = faults
+        self._translate_errors = translate_errors
         try:
-            with faults():
+            with translate_errors():
+                if new is not None:
+                    settings: Any = {"hnsw": dict(new)}
+                    client.get_or_create_collection(
+                        name, embedding_function=None, configuration=settings
+                    )
                 self._collection: Collection = client.get_collection(name, embedding_function=None)
         except BaseException:
             self.close()
             raise
 
-    @classmethod
-    def made(
-        cls,
-        client: "ClientAPI",
-        name: str,
-        faults: ErrorTranslator,
-        hnsw: Mapping[str, Any],
-        *,
-        most: int | None = None,
-    ) -> "ClientCollection":
-        """Make a collection, or open it if it is there."""
-        configuration: Any = {"hnsw": dict(hnsw)}
-        try:
-            with faults():
-                client.get_or_create_collection(
-                    name, embedding_function=None, configuration=configuration
-                )
-        except BaseException:
-            close_client(client)
-            raise
-        return cls(client, name, faults, most)
-
-    @classmethod
-    def changed(
-        cls, client: "ClientAPI", name: str, faults: ErrorTranslator, hnsw: Mapping[str, Any]
-    ) -> "ClientCollection":
-        """Open a collection and set anew how it is indexed."""
-        opened = cls(client, name, faults)
-        configuration: Any = {"hnsw": dict(hnsw)}
-        with faults(), warnings.catch_warnings():  # Chroma warns of what it wrote itself
-            warnings.simplefilter("ignore", DeprecationWarning)
-            opened._collection.modify(configuration=configuration)
-        return opened
-
     def count(self) -> int:
         """Return how many vectors can be queried."""
-        with self._faults():
+        with self._translate_errors():
             return self._collection.count()
 
     def query(self, vector: FloatArray, k: int, *, only: Sequence[str] | None) -> Hits:
-        """Return the k nearest chunks, all or among the ids in `only`."""
-        with self._faults():
+        """Return the k nearest chunks, of all or of the ids in `only`."""
+        with self._translate_errors():
             found = self._collection.query(
                 query_embeddings=vector[None, :],
                 n_results=k,
@@ -162,202 +145,159 @@ class ClientCollection:
         distances = found["distances"]
         return found["ids"][0], [float(distance) for distance in distances[0]] if distances else []
 
-    def upsert(
-        self, ids: Sequence[str], vectors: FloatArray, metadatas: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Store vectors under their ids, instead of any that were there."""
-        with self._faults():
-            self._collection.upsert(ids=list(ids), embeddings=vectors, metadatas=list(metadatas))
-
-    def delete(self, ids: Sequence[str]) -> None:
-        """Remove vectors."""
-        with self._faults():
-            self._collection.delete(ids=list(ids))
-
-    def ids(self, *, limit: int, offset: int) -> list[str]:
-        """Return the ids of some of the vectors, in a fixed order."""
-        with self._faults():
-            return list(self._collection.get(limit=limit, offset=offset, include=[])["ids"])
-
-    def any_vector(self) -> FloatArray:
-        """Return one of the vectors (d,)."""
-        with self._faults():
-            found = self._collection.get(limit=1, include=["embeddings"])["embeddings"]
-        vector: FloatArray = np.asarray(found, np.float32)[0]
-        return vector
-
     def close(self) -> None:
-        """Let go of files or connections."""
+        """Close files or connections."""
         close_client(self._client)
 
 
-def persistent_client(folder: Path) -> "ClientAPI":
-    """Return a client of a Chroma folder, made if it is not there."""
-    import chromadb
-    from chromadb.config import Settings
-
-    settings = Settings(anonymized_telemetry=False)
-    return chromadb.PersistentClient(str(folder), settings=settings)
-
-
-# ef_search=1000: at Chroma's default a query for hundreds of chunks misses one in twenty.
-_HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_search": 1000}
-_GROUP = 10_000  # vectors after which Chroma writes its index to disk
-_BATCH = 1_000  # below the limit of any Chroma
-
-
-class WritableCollection(Protocol):
-    """Vectors that can be changed, in a folder or on a server."""
-
-    @property
-    def most(self) -> int | None:
-        """How many vectors one request may bring or ask for; None: no limit of interest."""
-
-    def upsert(
-        self, ids: Sequence[str], vectors: FloatArray, metadatas: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Store vectors under their ids, instead of any that were there."""
-
-    def delete(self, ids: Sequence[str]) -> None:
-        """Remove vectors."""
-
-    def ids(self, *, limit: int, offset: int) -> list[str]:
-        """Return the ids of some of the vectors, in a fixed order."""
-
-    def any_vector(self) -> FloatArray:
-        """Return one of the vectors (d,)."""
-
-    def query(self, vector: FloatArray, k: int, *, only: Sequence[str] | None) -> Hits:
-        """Return the k nearest chunks."""
-
-    def close(self) -> None:
-        """Let go of files or connections."""
-
-
-class VectorsWriter:
-    """Puts vectors into, and takes them out of, one collection that nobody asks yet."""
-
-    def __init__(self, collection: WritableCollection) -> None:
-        self._collection = collection
+class VectorsWriter(ClientCollection):
+    """Adds vectors to and removes them from a collection that is not published yet."""
 
     @classmethod
     def create(cls, folder: Path, *, rows: int) -> "VectorsWriter":
-        """Make a folder's collection, for so many vectors."""
-        return cls(_in_folder(folder, _made_for(rows), fresh=True))
+        """Make a folder's collection for `rows` vectors."""
+        translate = partial(_writing_errors, folder)
+        with translate():
+            client = persistent_client(folder)
+        return cls(client, COLLECTION, translate, new=_index_settings(rows))
 
     @classmethod
     def on_server(cls, server: ChromaServer, name: str, *, rows: int) -> "VectorsWriter":
-        """Make or find a server's collection, for so many vectors."""
-        hnsw = _made_for(rows)
+        """Make or open a server's collection for `rows` vectors."""
         return cls(
-            ClientCollection.made(server.connect(), name, server.faults, hnsw, most=server.most)
+            server.connect(),
+            name,
+            server.translate_errors,
+            max_records=server.max_records,
+            new=_index_settings(rows),
         )
 
     @classmethod
     def patch(cls, folder: Path, *, operations: int) -> "VectorsWriter":
         """Open the collection of a copied folder for so many upserts and deletions."""
-        return cls(_in_folder(folder, {"sync_threshold": max(2, operations)}, fresh=False))
+        translate = partial(_writing_errors, folder)
+        with translate():
+            client = persistent_client(folder)
+        writer = cls(client, COLLECTION, translate)
+        settings: Any = {"hnsw": {"sync_threshold": max(2, operations)}}
+        try:
+            with translate(), warnings.catch_warnings():
+                # Chroma warns of settings that it has written itself.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                writer._collection.modify(configuration=settings)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
 
     def upsert(
         self, ids: Sequence[str], vectors: FloatArray, metadatas: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Store vectors under their ids, instead of any that were there; at most a batch."""
-        self._collection.upsert(ids, vectors, metadatas)
+        """Store vectors (n, d) under their ids, in place of any that were there; one batch."""
+        with self._translate_errors():
+            self._collection.upsert(ids=list(ids), embeddings=vectors, metadatas=list(metadatas))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove vectors."""
         for part in self.batches(len(ids)):
-            self._collection.delete(ids[part])
+            with self._translate_errors():
+                self._collection.delete(ids=list(ids[part]))
 
     def ids(self) -> set[str]:
         """Return the ids of all vectors that are there."""
         found: set[str] = set()
-        limit = self._collection.most or _GROUP
-        while part := self._collection.ids(limit=limit, offset=len(found)):
-            found.update(part)
+        limit = self.max_records or _GROUP
+        with self._translate_errors():
+            while part := self._collection.get(limit=limit, offset=len(found), include=[])["ids"]:
+                found.update(part)
         return found
 
-    def strays(self, ids: Sequence[str]) -> list[str]:
+    def unreachable(self, ids: Sequence[str]) -> list[str]:
         """Return those of the ids that no query finds, however many results it asks for.
 
         Building its graph of neighbours, HNSW cuts a few vectors off: four in a thousand have
-        been seen. They are as good as lost unless the caller compares them itself. A server that
-        limits its results cannot be asked for this; the one that does has another kind of index.
+        been seen. The caller must compare them with queries itself. A server that limits its
+        results cannot be asked for this; the one that does has another kind of index.
         """
-        if self._collection.most is not None:
+        if self.max_records is not None:
             return []
-        found, _ = self._collection.query(self._collection.any_vector(), len(ids), only=None)
-        reached = set(found)
+        with self._translate_errors():
+            (any_vector,) = np.asarray(
+                self._collection.get(limit=1, include=["embeddings"])["embeddings"], np.float32
+            )
+        reached = set(self.query(any_vector, len(ids), only=None)[0])
         return [chunk for chunk in ids if chunk not in reached]
 
     def batches(self, rows: int) -> Iterator[slice]:
-        """Yield slices of rows of which each can be written at once; together they are all."""
-        return batches(rows, min(_BATCH, self._collection.most or _BATCH))
+        """Yield slices of rows, each for one request; together they are all rows.
 
-    def close(self) -> None:
-        """Let go of the files, so that a fresh reader sees all of it."""
-        self._collection.close()
-
-
-def _in_folder(folder: Path, hnsw: Mapping[str, Any], *, fresh: bool) -> WritableCollection:
-    """Make a folder's collection, or open it and set it anew."""
-    faults = partial(_faults, folder)
-    with faults():
-        try:
-            return (EngineCollection.made if fresh else EngineCollection.changed)(
-                folder, faults, hnsw
-            )
-        except (ImportError, AttributeError, TypeError):  # another Chroma than the one we know
-            way = ClientCollection.made if fresh else ClientCollection.changed
-            return way(persistent_client(folder), COLLECTION, faults, hnsw)
+        Chroma writes its index to disk after the batch that completes a group. Vectors that come
+        later every reader must index anew when it opens the folder, which takes a second for a
+        thousand. So groups are of nearly the same size, and the last batch completes one.
+        """
+        for group in _evenly(0, rows, _GROUP):
+            yield from _evenly(group.start, group.stop, min(_BATCH, self.max_records or _BATCH))
 
 
-def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder of vectors that may be asked, or just be opened, at the same time."""
-    database = "chroma.sqlite3"
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{database}*"))
-    # Opening writes a line into it: a plain copy could catch it half written.
-    with (
-        contextlib.closing(sqlite3.connect(source / database)) as asked,
-        contextlib.closing(sqlite3.connect(target / database)) as copy,
-    ):
-        asked.backup(copy)
-
-
-def batches(rows: int, most: int = _BATCH) -> Iterator[slice]:
-    """Yield slices that together are all rows: groups of nearly the same size, cut into batches.
-
-    Chroma looks after each batch whether so many came since its index was last written that it
-    should write it again. What comes after the last writing, every reader must index anew, which
-    takes a second for a thousand vectors; so the last batch must be one that completes a group.
-    """
-    for group in _evenly(0, rows, _GROUP):
-        yield from _evenly(group.start, group.stop, most)
-
-
-def _evenly(start: int, stop: int, most: int) -> Iterator[slice]:
-    parts = -(-(stop - start) // most)
+def _evenly(start: int, stop: int, size: int) -> Iterator[slice]:
+    """Cut a range into slices of nearly the same size, which is at most `size`."""
+    parts = -(-(stop - start) // size)
     bounds = [start + (stop - start) * part // parts for part in range(parts + 1)] if parts else []
     return (slice(a, b) for a, b in pairwise(bounds))
 
 
-def _made_for(rows: int) -> dict[str, Any]:
-    """Return how a collection for so many vectors is indexed."""
+def _index_settings(rows: int) -> dict[str, Any]:
+    """Return the settings of the HNSW index for so many vectors."""
     group = rows // max(1, -(-rows // _GROUP))  # the smallest that `batches` makes
     return {**_HNSW, "sync_threshold": max(2, group)}
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder of vectors that other processes may have open."""
+    database = "chroma.sqlite3"
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(f"{database}*"))
+    # Opening writes a line into it: a plain copy could have half of that.
+    with (
+        contextlib.closing(sqlite3.connect(source / database)) as original,
+        contextlib.closing(sqlite3.connect(target / database)) as copy,
+    ):
+        original.backup(copy)
+
+
 @contextlib.contextmanager
-def _faults(folder: Path) -> Iterator[None]:
-    """Translate what Chroma raises when it cannot write: it has no errors to tell apart."""
+def _reading_errors(folder: Path) -> Iterator[None]:
+    """Translate what Chroma raises where a folder is read."""
     try:
         yield
-    except (StoreError, OSError, KeyboardInterrupt):
+    except (StoreError, ImportError, AttributeError, TypeError):
         raise
-    except BaseException as exc:  # a panic of the engine is no Exception
-        if not isinstance(exc, Exception) and "Panic" not in type(exc).__name__:
+    except BaseException as exc:
+        if not _is_of_chroma(exc):
+            raise
+        for words, advice in _NO_DAMAGE.items():
+            if words in str(exc):
+                raise StoreError(f"The vectors in {folder} cannot be opened: {advice}") from exc
+        message = f"The vectors in {folder} cannot be read ({exc})."
+        raise StoreDamaged(message, hint=REBUILD) from exc
+
+
+@contextlib.contextmanager
+def _writing_errors(folder: Path) -> Iterator[None]:
+    """Translate what Chroma raises where a folder is written."""
+    try:
+        yield
+    except (StoreError, OSError):
+        raise
+    except BaseException as exc:
+        if not _is_of_chroma(exc):
             raise
         raise StoreError(
             f"Chroma could not write the vectors in {folder} ({exc}). Check that the disk has "
-            "space; what was embedded so far is kept. Then go on with: qa rebuild"
+            "space. What was embedded so far is kept.",
+            hint=REBUILD,
         ) from exc
+
+
+def _is_of_chroma(exc: BaseException) -> bool:
+    """Return whether an error may be Chroma's; a panic of its engine is no Exception."""
+    return isinstance(exc, Exception) or "Panic" in type(exc).__name__

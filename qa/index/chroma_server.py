@@ -1,4 +1,4 @@
-"""A Chroma server: another place for a store's vectors, shared by several machines."""
+"""A Chroma server: a place for a store's vectors that several machines can share."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from qa.errors import StoreDamaged, StoreError
+from qa.index.file_errors import REBUILD
 from qa.index.layout import StoreLayout, replace_file
 
 if TYPE_CHECKING:
@@ -15,43 +16,44 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
 
-OK, NOT_FOUND = 200, 404  # http.client takes 0.1 s to import
+_OK, _NOT_FOUND = 200, 404  # of http.HTTPStatus, which takes 0.1 s to import
 _CLOUD = ".trychroma.com"
-CLOUD_MOST = 300  # Chroma Cloud's quota, unless its support has raised it
-_PATIENCE = 10.0  # seconds for the server's first word
-_TIMEOUT = 120.0  # seconds for one request: a large batch takes its time
+_CLOUD_QUOTA = 300  # records in one request to Chroma Cloud, unless its support has raised it
+_CHECK_TIMEOUT = 10.0  # seconds for a server to say that it is there
+_REQUEST_TIMEOUT = 120.0  # seconds for one request, which may bring a large batch
+_COLLECTIONS_KEPT = 2  # the live one, and the one before: another machine may still ask it
 
 
 @dataclass(frozen=True, slots=True)
 class ChromaServer:
-    """Where a Chroma server is and what it wants to be told."""
+    """Where a Chroma server is, and what it needs to let us in."""
 
     url: str
     token: str | None = field(default=None, repr=False)
-    tenant: str | None = None  # neither: those that the token is for, or the server's defaults
+    tenant: str | None = None  # neither given: those of the token, or the server's defaults
     database: str | None = None
 
     @property
-    def most(self) -> int | None:
-        """How many records one request may bring or get back; None where all servers agree."""
+    def max_records(self) -> int | None:
+        """How many records one request may bring or get back; None: no limit of interest."""
         host = urlsplit(self.url).hostname or ""
-        return CLOUD_MOST if f".{host}".endswith(_CLOUD) else None
+        return _CLOUD_QUOTA if f".{host}".endswith(_CLOUD) else None
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of every request; which of the two a server reads depends on its kind."""
+        """The headers of every request; servers differ in which of the two they read."""
         if self.token is None:
             return {}
         return {"Authorization": f"Bearer {self.token}", "X-Chroma-Token": self.token}
 
     def connect(self) -> "ClientAPI":
-        """Return a client; raises StoreError when there is no server or it does not let us in."""
+        """Return a client; raises StoreError where there is no server or it refuses us."""
         self.check()
-        with self.faults():
+        with self.translate_errors():
             client = self._client()
-        # Chroma's client waits without end; a server that hangs must not take us with it.
+        # Without this Chroma's client would wait without end for a server that hangs.
         for session in _sessions(client):
-            session.timeout = _TIMEOUT
+            session.timeout = _REQUEST_TIMEOUT
         return client
 
     def _client(self) -> "ClientAPI":
@@ -69,7 +71,7 @@ class ChromaServer:
             database=self._database,
             settings=Settings(
                 anonymized_telemetry=False,
-                # A token for one tenant and database alone: Chroma then takes those.
+                # Take the tenant and the database that the token is for.
                 chroma_overwrite_singleton_tenant_database_access_from_auth=(
                     self.token is not None and self.tenant is None and self.database is None
                 ),
@@ -79,17 +81,18 @@ class ChromaServer:
     def check(self) -> None:
         """Raise StoreError unless the server answers soon and has the tenant and the database.
 
-        Chroma's client would wait for ever for the one, and leave a connection open at the other.
+        Chroma's client waits without end for a silent server, and leaves a connection open where
+        the tenant or the database is missing.
         """
         code = self._status("heartbeat")
-        if code != OK:
+        if code != _OK:
             raise StoreError(self._refusal(code))
         if self.tenant is None and self.database is None:
             return
         code = self._status(f"tenants/{quote(self._tenant)}/databases/{quote(self._database)}")
-        if code == NOT_FOUND:
-            raise StoreError(self._no_place())
-        if code != OK:
+        if code == _NOT_FOUND:
+            raise StoreError(self._no_database())
+        if code != _OK:
             raise StoreError(self._refusal(code))
 
     @property
@@ -109,36 +112,36 @@ class ChromaServer:
             f"{self.url.rstrip('/')}/api/v2/{path}", headers=self.headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as reply:  # noqa: S310 (as above)
+            with urllib.request.urlopen(request, timeout=_CHECK_TIMEOUT) as reply:  # noqa: S310 (as above)
                 return int(reply.status)
         except urllib.error.HTTPError as exc:
             exc.close()
             return exc.code
         except OSError as exc:
-            raise StoreError(self._silence(getattr(exc, "reason", exc))) from exc
+            raise StoreError(self._no_answer(getattr(exc, "reason", exc))) from exc
 
     @contextlib.contextmanager
-    def faults(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Translate what can go wrong while the server is asked."""
         try:
             yield
-        except (StoreError, KeyboardInterrupt):
+        except StoreError:
             raise
         except Exception as exc:
             kind = type(exc).__name__
             if kind == "NotFoundError" or "does not exist" in str(exc):
-                raise StoreDamaged(self._missing()) from exc
+                raise StoreDamaged(self._missing(), hint=REBUILD) from exc
             if kind in {"ChromaAuthError", "AuthorizationError"}:
                 raise StoreError(self._refusal(403)) from exc
-            raise StoreError(self._silence(exc)) from exc
+            raise StoreError(self._no_answer(exc)) from exc
 
     def _missing(self) -> str:
         return (
             f"The Chroma server at {self.url} does not have this store's vectors (it is another "
-            "one, or another machine has rebuilt). Put them there with: qa rebuild"
+            "one, or another machine has rebuilt). A rebuild puts them there."
         )
 
-    def _no_place(self) -> str:
+    def _no_database(self) -> str:
         return (
             f"The Chroma server at {self.url} has no tenant {self._tenant} with a database "
             f"{self._database}. Check QA_CHROMA_TENANT and QA_CHROMA_DATABASE."
@@ -150,7 +153,7 @@ class ChromaServer:
             return f"The Chroma server at {self.url} refuses us ({code}). {check}"
         return f"What answers at {self.url} is no Chroma server ({code}). Check QA_CHROMA_URL."
 
-    def _silence(self, why: object) -> str:
+    def _no_answer(self, why: object) -> str:
         return (
             f"The Chroma server at {self.url} does not answer ({why}). Start it with: chroma run "
             "--path FOLDER, or check QA_CHROMA_URL; unset, the vectors stay on this machine."
@@ -173,9 +176,6 @@ def _sessions(client: "ClientAPI") -> "list[httpx.Client]":
     return [session for session in sessions if session is not None]
 
 
-_KEEP = 2  # the live one, and the one before: another machine may still ask it
-
-
 def note_collection(layout: StoreLayout, name: str) -> None:
     """Write down a collection's name before it is made, as the latest."""
     names = [known for known in _noted(layout) if known != name]
@@ -185,13 +185,13 @@ def note_collection(layout: StoreLayout, name: str) -> None:
 def remove_old_collections(layout: StoreLayout, server: ChromaServer) -> None:
     """Remove all but the last two from the server, unfinished ones among them."""
     names = _noted(layout)
-    old, kept = names[:-_KEEP], names[-_KEEP:]
+    old, kept = names[:-_COLLECTIONS_KEPT], names[-_COLLECTIONS_KEPT:]
     if not old:
         return
     client = server.connect()
     try:
         for name in old:
-            with suppress(StoreDamaged), server.faults():  # it is gone already
+            with suppress(StoreDamaged), server.translate_errors():  # it is gone already
                 client.delete_collection(name)
     finally:
         close_client(client)

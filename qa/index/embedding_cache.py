@@ -1,4 +1,4 @@
-"""The embedding cache: every vector ever paid for, until several rebuilds did not need it."""
+"""The embedding cache: vectors of texts, kept until several builds have not used them."""
 
 import hashlib
 import sqlite3
@@ -11,34 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from qa.index.embedding.base import FloatArray, Passage, added_up
+from qa.index.embedding.base import FloatArray, Passage, sums_of_ranges
 
 # Half precision: cosines of unit vectors change by less than 1e-4, and space is halved.
-Bits = NDArray[np.uint8]
-
-
-def pack_signs(words: Sequence[str], vectors: FloatArray) -> Bits:
-    """Return the signs of word vectors, (different words, dimension / 8).
-
-    `vectors` are (words, dimension); a word that stands there several times gets their mean.
-    """
-    if not words:
-        return np.empty((0, -(-vectors.shape[1] // 8)), np.uint8)
-    distinct = {word: number for number, word in enumerate(dict.fromkeys(words))}
-    numbers = np.array([distinct[word] for word in words])
-    order = np.argsort(numbers, kind="stable")
-    bounds = np.searchsorted(numbers[order], np.arange(len(distinct) + 1))
-    return np.packbits(added_up(vectors[order], bounds[:-1], bounds[1:]) > 0, axis=1)
-
-
-def unpack_rows(content: bytes, dimension: int) -> Bits:
-    """Return what `packed` returned, from its bytes."""
-    return np.frombuffer(content, np.uint8).reshape(-1, -(-dimension // 8))
-
-
 STORED = np.dtype("<f2")
 Half = NDArray[np.float16]
-_KEEP = 3  # generations whose vectors are kept, so that going back to a model or corpus is free
+Bits = NDArray[np.uint8]  # signs of word vectors, one bit a number
+_BUILDS_KEPT = 3  # builds whose vectors are kept, so that going back to a model or corpus is free
 _SCHEMA = """
 DROP TABLE IF EXISTS passages;  -- an earlier version's, without words
 CREATE TABLE IF NOT EXISTS chunks (
@@ -49,11 +28,30 @@ CREATE INDEX IF NOT EXISTS uses_by_build ON uses (build);
 """
 
 
+def pack_signs(words: Sequence[str], vectors: FloatArray) -> Bits:
+    """Return the signs of word vectors, (distinct words, dimension / 8), as bits.
+
+    `vectors` are (words, dimension); a word that occurs several times gets their mean.
+    """
+    if not words:
+        return np.empty((0, -(-vectors.shape[1] // 8)), np.uint8)
+    distinct = {word: number for number, word in enumerate(dict.fromkeys(words))}
+    numbers = np.array([distinct[word] for word in words])
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(len(distinct) + 1))
+    return np.packbits(sums_of_ranges(vectors[order], bounds[:-1], bounds[1:]) > 0, axis=1)
+
+
+def unpack_rows(content: bytes, dimension: int) -> Bits:
+    """Return what `pack_signs` returned, from its bytes."""
+    return np.frombuffer(content, np.uint8).reshape(-1, -(-dimension // 8))
+
+
 class Embedded(NamedTuple):
-    """What is kept of a passage."""
+    """The vectors that are kept of a passage."""
 
     rows: Half  # (1 + spans, dimension)
-    words: Bits  # (different words, dimension / 8)
+    words: Bits  # (distinct words, dimension / 8)
 
 
 def cache_key(fingerprint: str, passage: Passage) -> bytes:
@@ -63,9 +61,9 @@ def cache_key(fingerprint: str, passage: Passage) -> bytes:
 
 
 class EmbeddingCache:
-    """Vectors by key in one SQLite file; what `put` has returned from is durable.
+    """Vectors by key in one SQLite file; when `put` returns, they are safe on disk.
 
-    A cache that is damaged, as a whole or in a row, has forgotten: nothing worse.
+    Where the file or a row is damaged, its vectors count as missing and are embedded again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,10 +74,10 @@ class EmbeddingCache:
         except sqlite3.DatabaseError as exc:
             self._renew(exc)
 
-    def _renew(self, fault: sqlite3.DatabaseError) -> None:
-        """Set a damaged file aside, with its journal, and begin a new one."""
-        if isinstance(fault, sqlite3.OperationalError):
-            raise fault  # the disk is full or the like: the file is sound
+    def _renew(self, error: sqlite3.DatabaseError) -> None:
+        """Rename a damaged file, remove its journal, and begin a new file."""
+        if isinstance(error, sqlite3.OperationalError):
+            raise error  # the disk is full or the like: the file is not damaged
         self._db.close()
         for suffix in ("-wal", "-shm"):
             self._path.with_name(f"{self._path.name}{suffix}").unlink(missing_ok=True)
@@ -100,11 +98,11 @@ class EmbeddingCache:
             marks = ",".join("?" * len(some))
             query = f"SELECT key, rows, crc, data, words FROM chunks WHERE key IN ({marks})"
             for key, rows, crc, data, words in self._db.execute(query, some):
-                whole = _checksum(data, words) == crc
-                yield key, _embedded(rows, data, words) if whole else None
+                intact = _checksum(data, words) == crc
+                yield key, _embedded(rows, data, words) if intact else None
 
     def put(self, vectors: Mapping[bytes, Embedded]) -> None:
-        """Store vectors, durably, in one transaction."""
+        """Store vectors in one transaction."""
         try:
             self._put(vectors)
         except sqlite3.DatabaseError as exc:
@@ -113,27 +111,27 @@ class EmbeddingCache:
 
     def _put(self, vectors: Mapping[bytes, Embedded]) -> None:
         with self._db:
-            build = self._latest() + 1  # newer than any that was published
+            build = self._latest() + 1  # the build that is not published yet
             for key, (rows, words) in vectors.items():
                 data, bits = rows.astype(STORED, copy=False).tobytes(), words.tobytes()
                 row = (key, len(rows), _checksum(data, bits), data, bits)
                 self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)", row)
                 self._db.execute("INSERT OR REPLACE INTO uses VALUES (?, ?)", (key, build))
 
-    def settle(self, used: Iterable[bytes]) -> None:
-        """Note what the generation just published uses; drop what the last few did not."""
+    def keep_used(self, used: Iterable[bytes]) -> None:
+        """Mark the keys that the build just published uses; drop what the last builds did not."""
         with self._db:
             build = self._latest() + 1
             self._db.executemany(
                 "INSERT OR REPLACE INTO uses VALUES (?, ?)", ((key, build) for key in used)
             )
-            self._db.execute("DELETE FROM uses WHERE build <= ?", (build - _KEEP,))
+            self._db.execute("DELETE FROM uses WHERE build <= ?", (build - _BUILDS_KEPT,))
             dropped = self._db.execute(
                 "DELETE FROM chunks WHERE key NOT IN (SELECT key FROM uses)"
             ).rowcount
             self._db.execute(f"PRAGMA user_version = {build}")
         if dropped > self._number("SELECT count(*) FROM chunks"):
-            with suppress(sqlite3.OperationalError):  # takes as much space again, for a while
+            with suppress(sqlite3.OperationalError):  # needs as much free space again
                 self._db.execute("VACUUM")
 
     def _latest(self) -> int:
@@ -146,7 +144,7 @@ class EmbeddingCache:
 
     @staticmethod
     def count(path: Path) -> int:
-        """Return how many passages have vectors in a cache that another process may be writing."""
+        """Return how many passages have vectors; another process may be writing the cache."""
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
             (count,) = db.execute("SELECT count(*) FROM chunks").fetchone()
         return int(count)

@@ -1,29 +1,28 @@
-"""Faults of files, databases and disks, told in one line with the way out."""
+"""Errors of files, databases and disks, translated into errors of the vector store."""
 
 import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from qa.config import rebuild_command
-from qa.errors import StoreDamaged, StoreError
+from qa.errors import Action, Hint, StoreDamaged, StoreError
 
-REBUILD = "qa rebuild"  # ends the advice that `advising` completes
-MEND = f"Mend it with: {REBUILD}"
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+REBUILD = Hint(Action.REBUILD)  # of a corpus that `naming_corpus` fills in
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_CACHE_KEPT = "What was embedded so far is kept."
 
 
 @contextmanager
 def naming_corpus(corpus: Path) -> Iterator[None]:
-    """Make the advice to rebuild, at the end of an error, name the corpus that is meant."""
+    """Put the corpus into the hint of a StoreError, unless the hint has one."""
     try:
         yield
     except StoreError as exc:
-        told = str(exc)
-        if told.endswith(REBUILD):
-            exc.args = (told.removesuffix(REBUILD) + rebuild_command(corpus),)
+        if exc.hint is not None and exc.hint.corpus is None:
+            exc.hint = replace(exc.hint, corpus=corpus)
         raise
 
 
@@ -33,11 +32,11 @@ def reading_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        raise StoreDamaged(f"{path} cannot be read ({exc}). {MEND}") from exc
+        raise StoreDamaged(f"{path} cannot be read ({exc}).", hint=REBUILD) from exc
     except FileNotFoundError as exc:
-        raise StoreDamaged(f"{exc.filename or path} is missing. {MEND}") from exc
+        raise StoreDamaged(f"{exc.filename or path} is missing.", hint=REBUILD) from exc
     except OSError as exc:
-        raise StoreError(f"{path} cannot be read: {exc.strerror or exc}. {_way_out(exc)}") from exc
+        raise StoreError(f"{path} cannot be read: {_reason(exc)}") from exc
 
 
 @contextmanager
@@ -46,24 +45,29 @@ def writing_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        if "full" in str(exc):
-            raise StoreError(_full(folder)) from exc
-        raise StoreError(f"The store in {folder} could not be written ({exc}). {_KEPT}") from exc
+        if "full" in str(exc):  # SQLite's own words: Python gives them no class of their own
+            raise _disk_full(folder) from exc
+        message = f"The store in {folder} could not be written ({exc}). {_CACHE_KEPT}"
+        raise StoreError(message, hint=REBUILD) from exc
     except OSError as exc:
-        if exc.errno in _FULL:
-            raise StoreError(_full(folder)) from exc
-        what = f"{exc.filename or folder} could not be written: {exc.strerror or exc}."
-        raise StoreError(f"{what} {_way_out(exc)}") from exc
+        if exc.errno in _DISK_FULL:
+            raise _disk_full(folder) from exc
+        name = exc.filename or folder
+        raise StoreError(f"{name} could not be written: {_reason(exc)}") from exc
 
 
-_KEPT = f"What was embedded so far is kept; go on with: {REBUILD}"
+def _disk_full(folder: Path) -> StoreError:
+    return StoreError(
+        f"The disk is full: the store in {folder} could not be written. {_CACHE_KEPT} "
+        "Free some space first.",
+        hint=REBUILD,
+    )
 
 
-def _full(folder: Path) -> str:
-    return f"The disk is full: the store in {folder} could not be written. Free some space. {_KEPT}"
-
-
-def _way_out(exc: OSError) -> str:
+def _reason(exc: OSError) -> str:
+    """Return what the system says, and what the user can do about it."""
     if exc.errno in _FORBIDDEN:
-        return "Allow this user to use the folder, or name another one in QA_STORE."
-    return "Check the disk, or name another folder in QA_STORE."
+        advice = "Allow this user to use the folder, or name another one in QA_STORE."
+    else:
+        advice = "Check the disk, or name another folder in QA_STORE."
+    return f"{exc.strerror or exc}. {advice}"

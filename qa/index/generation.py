@@ -1,8 +1,4 @@
-"""The papers that pass a filter, chosen by SQL and named as each index names them.
-
-Chroma takes the list of chunks: with 20,000 papers that is three times as fast as its own `where`,
-and it knows nothing of parts of a name.
-"""
+"""A generation, opened for search: nearest vectors, keywords, filters, and the papers' texts."""
 
 import json
 import sqlite3
@@ -15,7 +11,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
@@ -25,28 +20,39 @@ from qa.errors import StoreDamaged, StoreMissing
 from qa.index.bm25 import KeywordIndex
 from qa.index.chroma import Vectors, open_collection, open_folder
 from qa.index.chroma_server import ChromaServer
+from qa.index.embedding.base import FloatArray
 from qa.index.embedding_cache import Bits
-from qa.index.file_errors import MEND, naming_corpus, reading_errors
+from qa.index.file_errors import REBUILD, naming_corpus, reading_errors
 from qa.index.layout import StoreLayout
 from qa.index.locks import Lease
 from qa.index.manifest import CorpusState, Manifest
 from qa.index.papers_db import PapersReader
 
+# Attempts to open: an attempt fails if a rebuild is published and removes the old one meanwhile.
+_ATTEMPTS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Some of a generation's papers, in its order."""
+    """The papers that pass a filter, in the generation's order.
+
+    Chroma gets the list of chunks: with 20,000 papers that is three times as fast as its own
+    `where`, which also cannot look for a part of a name.
+    """
 
     ids: tuple[str, ...]
-    rows: tuple[int, ...]  # in the papers file
-    chunks: tuple[str, ...]
+    rows: tuple[int, ...]  # numbers in the papers file
+    chunks: tuple[str, ...]  # ids in Chroma
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 def select(db: sqlite3.Connection, filters: Filters, corpus: str) -> Selection:
-    """Return the papers that pass; a file's name is looked for below the name of the corpus."""
+    """Return the papers that pass the filters.
+
+    A source filter is compared with "corpus/file", so `corpus` is the name of the corpus.
+    """
     below = f"{corpus}/"
     wanted = {
         "authors": _list_has(filters.authors),
@@ -91,23 +97,21 @@ def _has(parts: tuple[str, ...]) -> Callable[[str | None], bool]:
 
 
 def _list_has(parts: tuple[str, ...], below: str = "") -> Callable[[str], bool]:
-    """Return the same of a list of names, as JSON, each of which stands below something."""
+    """Return the same test for a JSON list of names, each with `below` before it."""
     test = _has(parts)
     return lambda names: any(test(below + name) for name in json.loads(names))
 
 
-FloatArray = NDArray[np.float32]
 Only = Selection | Collection[str]  # the papers to choose from, or their ids
-_ATTEMPTS = 20  # to open: each one lost means that a rebuild was published in that moment
 
 
 class Generation:
-    """One finished state of a store; a rebuild neither changes it nor takes it away."""
+    """One finished state of a store; a rebuild neither changes nor removes it while it is open."""
 
     def __init__(
         self, folder: Path, manifest: Manifest, papers: PapersReader, vectors: Vectors
     ) -> None:
-        """Take what `open` has opened."""
+        """Take parts that `open` or `at` has opened."""
         self.folder = folder
         self.manifest = manifest
         self._papers = papers
@@ -116,7 +120,7 @@ class Generation:
         self._closing = ExitStack()
         with reading_errors(folder / "papers.sqlite"):
             self._keywords = KeywordIndex(papers.db)
-            self._strays, self._stray_vectors = papers.strays()
+            self._unreachable, self._unreachable_vectors = papers.unreachable()
             self._mean_vector = papers.mean_vector()
             self.paper_count = papers.count()
 
@@ -130,26 +134,8 @@ class Generation:
         format, vectors elsewhere than on `server`), StoreDamaged, StoreError.
         """
         with naming_corpus(corpus):
-            return cls._live(StoreLayout.of(store, corpus), corpus, fingerprint, server)
-
-    @classmethod
-    def _live(
-        cls, layout: StoreLayout, corpus: Path, fingerprint: str, server: ChromaServer | None
-    ) -> "Generation":
-        for attempt in range(_ATTEMPTS):
-            with reading_errors(layout.folder):
-                name = layout.live()
-            if name is None:
-                raise StoreMissing(f"There is no store for {corpus} yet. Make it with: qa rebuild")
-            try:
-                lease = Lease(layout.generation(name))
-            except FileNotFoundError as exc:
-                if attempt == _ATTEMPTS - 1 or layout.live() == name:
-                    missing = layout.generation(name)
-                    raise StoreDamaged(f"{missing} is missing or cut off. {MEND}") from exc
-                continue
-            return cls._opened(layout.generation(name), lease, fingerprint, server)
-        raise AssertionError  # the last attempt raises
+            folder, lease = _live(StoreLayout.of(store, corpus), corpus)
+            return cls._opened(folder, lease, fingerprint, server)
 
     @classmethod
     def at(
@@ -179,7 +165,7 @@ class Generation:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Whoever reads papers is alone in it, and hears of faults how they are mended."""
+        """Let one thread at a time read the papers file, and translate errors."""
         with self._lock, naming_corpus(Path(self.manifest.corpus)), reading_errors(self.folder):
             yield
 
@@ -188,10 +174,11 @@ class Generation:
         if (papers, vectors) != (self.manifest.papers, self.manifest.chunks):
             raise StoreDamaged(
                 f"The store in {self.folder} should hold {self.manifest.papers} papers and "
-                f"{self.manifest.chunks} vectors, but holds {papers} and {vectors}. {MEND}"
+                f"{self.manifest.chunks} vectors, but holds {papers} and {vectors}.",
+                hint=REBUILD,
             )
         if len(self.ids()) != papers:
-            raise StoreDamaged(f"The papers in {self.folder} are garbled. {MEND}")
+            raise StoreDamaged(f"The papers in {self.folder} are garbled.", hint=REBUILD)
 
     def nearest(
         self, vector: FloatArray, k: int, *, only: Only | None = None
@@ -203,32 +190,34 @@ class Generation:
             return []
         among = None if only is None else self._chunks_of(only)
         chunks = self.manifest.chunks if among is None else len(among)
-        most = min(chunks, self._vectors.most or chunks)
-        asked = min(most, k + k * (chunks - total) // total + 10)
+        limit = min(chunks, self._vectors.max_records or chunks)
+        # So many chunks hold k papers if papers have equally many, and some more; else ask again.
+        asked = min(limit, k + k * (chunks - total) // total + 10)
         while True:
             with naming_corpus(Path(self.manifest.corpus)):
                 hits = zip(*self._vectors.query(vector, asked, only=among), strict=True)
             cosines = [(chunk, 1.0 - distance) for chunk, distance in hits]
-            cosines += self._stray_cosines(vector, among)
+            cosines += self._unreachable_cosines(vector, among)
             best: dict[str, float] = {}
             for chunk, cosine in sorted(cosines, key=_by_cosine):
                 best.setdefault(chunk.rpartition(":")[0], cosine)
-            if len(best) >= k or asked >= most:
+            if len(best) >= k or asked >= limit:
                 return list(best.items())[:k]
-            asked = min(most, 2 * asked)
+            asked = min(limit, 2 * asked)
 
-    def _stray_cosines(
+    def _unreachable_cosines(
         self, vector: FloatArray, among: Collection[str] | None
     ) -> list[tuple[str, float]]:
-        if not self._strays:
+        """Return the cosines of the chunks that no query of Chroma's index finds."""
+        if not self._unreachable:
             return []
-        cosines = self._stray_vectors @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
-        allowed = set(self._strays).intersection(self._strays if among is None else among)
-        pairs = zip(self._strays, cosines.tolist(), strict=True)
+        cosines = self._unreachable_vectors @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        allowed = set(self._unreachable if among is None else among)
+        pairs = zip(self._unreachable, cosines.tolist(), strict=True)
         return [(chunk, cosine) for chunk, cosine in pairs if chunk in allowed]
 
     def select(self, filters: Filters) -> Selection:
-        """Return the papers that pass the filters, to be given as `only`."""
+        """Return the papers that pass the filters, for the argument `only`."""
         with self._reading():
             return select(self._papers.db, filters, Path(self.manifest.corpus).name)
 
@@ -300,7 +289,7 @@ class Generation:
         return self._vectors.count()
 
     def corpus_changed(self, corpus: Corpus) -> bool:
-        """Tell whether a corpus is another than was built from; looks only into touched files."""
+        """Return whether the corpus has changed since; only files with a new date are read."""
         known = CorpusState.read(self.folder)
         with reading_errors(corpus.path):
             return CorpusState.of(corpus, known).digest != self.manifest.corpus_digest
@@ -322,7 +311,7 @@ class Generation:
             return self._keywords.counts(texts)
 
     def close(self) -> None:
-        """Close all files and give the lease back."""
+        """Close all files and release the lease."""
         self._closing.close()
 
     def __enter__(self) -> Self:
@@ -330,6 +319,22 @@ class Generation:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _live(layout: StoreLayout, corpus: Path) -> tuple[Path, Lease]:
+    """Return the folder of a store's live generation, and a lease on it."""
+    for attempt in range(_ATTEMPTS):
+        with reading_errors(layout.folder):
+            name = layout.live()
+        if name is None:
+            raise StoreMissing(f"There is no store for {corpus} yet.", hint=REBUILD)
+        folder = layout.generation(name)
+        try:
+            return folder, Lease(folder)
+        except FileNotFoundError as exc:
+            if attempt == _ATTEMPTS - 1 or layout.live() == name:
+                raise StoreDamaged(f"{folder} is missing or cut off.", hint=REBUILD) from exc
+    raise AssertionError  # the last attempt raises
 
 
 def _by_cosine(hit: tuple[str, float]) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""A draft: a generation being written, from nothing or as a copy of its base with the changes."""
+"""Writes a generation, from nothing or as a copy of an earlier one with the changes."""
 
 import hashlib
 import shutil
@@ -19,7 +19,7 @@ from qa.corpus.readers.corpus import Corpus
 from qa.index.chroma import VectorsWriter, copy_folder
 from qa.index.chroma_server import ChromaServer, note_collection
 from qa.index.dedupe import MergedPapers
-from qa.index.embedding.base import Embedder, Passage
+from qa.index.embedding.base import Embedder, Passage, normalised
 from qa.index.embedding_cache import STORED, Embedded, EmbeddingCache, Half, cache_key, pack_signs
 from qa.index.generation import Generation
 from qa.index.integrity import checksums
@@ -28,12 +28,15 @@ from qa.index.manifest import FORMAT, CorpusState, Manifest, SkippedEntries, rea
 from qa.index.papers_db import ChunkRow, PapersWriter, Row, paper_digest
 from qa.progress import Progress, ProgressListener
 
-_BATCH = 128  # papers; what was embedded is durable after each batch
+_BATCH = 128  # papers; what was embedded is safe on disk after each batch
+_PASSAGES = 128  # embedded at once; the vectors of one's words take 200 kB until they are packed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The ids of papers by what became of them."""
+    """The ids of papers by what became of them since the generation before."""
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
@@ -58,40 +61,40 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class BuildContext:
-    """What a generation is made with."""
+    """What a generation is built with."""
 
     layout: StoreLayout
     embedder: Embedder
     cache: EmbeddingCache
     server: ChromaServer | None
-    listener: ProgressListener
+    progress: ProgressListener
 
 
 class GenerationWriter:
     """The parts of one generation, until its manifest says that they are complete."""
 
-    def __init__(self, folder: Path, means: BuildContext, base: Generation | None) -> None:
-        """Start in an empty folder; a base must have its vectors in its folder too."""
+    def __init__(self, folder: Path, context: BuildContext, base: Generation | None) -> None:
+        """Start in an empty folder, with a copy of `base`, whose vectors must be in a folder."""
         self.folder = folder
-        self._means = means
+        self._context = context
         self._base = base
         if base is not None:
             shutil.copyfile(base.folder / "papers.sqlite", folder / "papers.sqlite")
             copy_folder(base.folder / "chroma", folder / "chroma")
         self._papers = PapersWriter(folder / "papers.sqlite")
-        self._gone: list[str] = []  # chunks
-        self._added: set[str] = set()  # papers
+        self._removed: list[str] = []  # chunk ids
+        self._added: set[str] = set()  # paper ids
 
-    def take(self, merged: MergedPapers, changes: Changes) -> int:
-        """Bring the papers up to date; returns how many chunks had to be embedded."""
+    def update_papers(self, merged: MergedPapers, changes: Changes) -> int:
+        """Embed and write the papers that changed; return how many chunks had to be embedded."""
         ids = list(merged.digests())
         if self._base is not None:
-            self._gone = self._papers.remove([*changes.removed, *changes.changed])
+            self._removed = self._papers.remove([*changes.removed, *changes.changed])
             touched = {*changes.new, *changes.changed}
             ids = [paper_id for paper_id in ids if paper_id in touched]
         self._added = set(ids)
-        embedder = PaperEmbedder(self._means.embedder, self._means.cache)
-        self._says("embedding", 0, len(ids), "papers")
+        embedder = PaperEmbedder(self._context.embedder, self._context.cache)
+        self._report("embedding", 0, len(ids), "papers")
         # A batch is written by a thread while the model is at the next.
         with ThreadPoolExecutor(1) as writer:
             writing: Future[None] | None = None
@@ -99,66 +102,69 @@ class GenerationWriter:
                 if writing is not None:
                     writing.result()
                 writing = writer.submit(self._papers.add, rows)
-                self._says("embedding", embedder.papers, len(ids), "papers")
+                self._report("embedding", embedder.papers, len(ids), "papers")
             if writing is not None:
                 writing.result()
         return embedder.embedded
 
-    def index(self) -> tuple[int, str | None]:
-        """Bring the vectors up to date; returns the manifest's `patched` and `collection`."""
+    def _update_vectors(self) -> tuple[int, str | None]:
+        """Bring Chroma up to date; return `patched` and `collection` for the manifest."""
         rows = [row for row in self._papers.chunks() if row.paper_id in self._added]
-        if self._means.server is not None:
-            return 0, self._index_on_server(self._means.server, rows)
+        if self._context.server is not None:
+            return 0, self._index_on_server(self._context.server, rows)
         if self._base is None:
             with closing(VectorsWriter.create(self.folder / "chroma", rows=len(rows))) as writer:
                 self._fill(writer, rows)
-                self._keep_strays(writer)
+                self._keep_unreachable(writer)
             return 0, None
-        operations = len(self._gone) + len(rows)
+        operations = len(self._removed) + len(rows)
         if operations:
             patch = VectorsWriter.patch(self.folder / "chroma", operations=operations)
             with closing(patch) as writer:
-                self._fill(writer, rows, gone=self._gone)
-                self._keep_strays(writer)
+                self._fill(writer, rows, removed=self._removed)
+                self._keep_unreachable(writer)
         return self._base.manifest.patched + operations, None
 
     def _index_on_server(self, server: ChromaServer, rows: Sequence[ChunkRow]) -> str:
-        """Fill the collection named by its content; another machine may have done so already."""
-        content = hashlib.sha256(f"{FORMAT} {self._means.embedder.fingerprint}".encode())
+        """Fill the collection that is named after its content; return the name.
+
+        Another machine may have filled it already.
+        """
+        content = hashlib.sha256(f"{FORMAT} {self._context.embedder.fingerprint}".encode())
         for row in rows:
             content.update(row.id.encode() + row.key)
         name = f"qa-{content.hexdigest()[:24]}"
-        note_collection(self._means.layout, name)
+        note_collection(self._context.layout, name)
         with closing(VectorsWriter.on_server(server, name, rows=len(rows))) as writer:
             there = writer.ids()
             missing = [row for row in rows if row.id not in there]
-            self._fill(writer, missing, gone=sorted(there - {row.id for row in rows}))
-            self._keep_strays(writer)
+            self._fill(writer, missing, removed=sorted(there - {row.id for row in rows}))
+            self._keep_unreachable(writer)
         return name
 
     def _fill(
-        self, writer: VectorsWriter, rows: Sequence[ChunkRow], *, gone: Sequence[str] = ()
+        self, writer: VectorsWriter, rows: Sequence[ChunkRow], *, removed: Sequence[str] = ()
     ) -> None:
-        writer.delete(gone)
+        writer.delete(removed)
         for part in writer.batches(len(rows)):
             some = rows[part]
-            found = self._means.cache.get([row.key for row in some])
+            found = self._context.cache.get([row.key for row in some])
             vectors = np.array([found[row.key].rows[0] for row in some], np.float32)
             writer.upsert([row.id for row in some], vectors, [row.metadata for row in some])
-            self._says("indexing", part.stop, len(rows), "vectors")
+            self._report("indexing", part.stop, len(rows), "vectors")
 
-    def _keep_strays(self, writer: VectorsWriter) -> None:
+    def _keep_unreachable(self, writer: VectorsWriter) -> None:
         keys = {row.id: row.key for row in self._papers.chunks()}
-        strays = writer.strays(list(keys))
-        found = self._means.cache.get([keys[chunk] for chunk in strays])
-        self._papers.set_strays({chunk: found[keys[chunk]].rows[0] for chunk in strays})
+        chunks = writer.unreachable(list(keys))
+        found = self._context.cache.get([keys[chunk] for chunk in chunks])
+        self._papers.set_unreachable({chunk: found[keys[chunk]].rows[0] for chunk in chunks})
 
     def finish(self, corpus: Corpus, state: CorpusState, skipped: SkippedEntries) -> Manifest:
-        """Index the vectors and write the manifest; then it can be opened."""
-        patched, collection = self.index()
+        """Index the vectors and write the manifest: then the generation can be opened."""
+        patched, collection = self._update_vectors()
         counts = self._papers.counts()
         self._papers.finish()
-        embedder = self._means.embedder
+        embedder = self._context.embedder
         manifest = Manifest(
             format=FORMAT,
             generation=self.folder.name,
@@ -175,7 +181,7 @@ class GenerationWriter:
             sentences=counts.sentences,
             skipped=skipped.total,
             patched=patched,
-            strays=counts.strays,
+            strays=counts.unreachable,
             collection=collection,
             sums=checksums(self.folder),
             columns=dict(corpus.columns),
@@ -186,20 +192,16 @@ class GenerationWriter:
         return manifest
 
     def close(self) -> None:
-        """Let go of the files of a draft that failed."""
+        """Close the files, also of a generation that was not finished."""
         self._papers.close()
 
-    def _says(self, stage: str, done: int, total: int, unit: str) -> None:
-        self._means.listener(Progress(stage, done, total, unit))
-
-
-T = TypeVar("T")
-_AT_ONCE = 128  # chunks; all the vectors of one's words take 200 kB until they are packed
+    def _report(self, stage: str, done: int, total: int, unit: str) -> None:
+        self._context.progress(Progress(stage, done, total, unit))
 
 
 @dataclass(frozen=True, slots=True)
-class _Cut:
-    """Papers cut into chunks, and what the cache knows the chunks by."""
+class _Batch:
+    """Papers cut into chunks, and the chunks' keys in the embedding cache."""
 
     papers: Sequence[Paper]
     chunks: Mapping[str, tuple[Chunk, ...]]  # by paper id
@@ -208,7 +210,7 @@ class _Cut:
 
 
 class PaperEmbedder:
-    """Turns papers into rows; counts them, and the chunks that really had to be embedded."""
+    """Makes rows of papers; counts the papers, and the chunks that were not in the cache."""
 
     def __init__(self, embedder: Embedder, cache: EmbeddingCache) -> None:
         self._embedder = embedder
@@ -219,14 +221,14 @@ class PaperEmbedder:
     def rows(self, batches: Iterable[Sequence[Paper]]) -> Iterator[Iterator[Row]]:
         """Yield the papers of each batch with their vectors, which then are in the cache too.
 
-        While the model is at one batch, a thread takes the next from `batches` and cuts it.
+        While the model embeds one batch, a thread takes the next from `batches` and cuts it.
         """
-        for cut in _ahead(map(self._cut, batches)):
-            vectors = self._vectors(cut.passages)
-            self.papers += len(cut.papers)
-            yield map(partial(_row, cut, vectors), cut.papers)
+        for batch in _ahead(map(self._chunked, batches)):
+            vectors = self._vectors(batch.passages)
+            self.papers += len(batch.papers)
+            yield map(partial(_row, batch, vectors), batch.papers)
 
-    def _cut(self, papers: Sequence[Paper]) -> _Cut:
+    def _chunked(self, papers: Sequence[Paper]) -> _Batch:
         chunks = {paper.id: split_paper(paper) for paper in papers}
         passages = {
             chunk.id: Passage(chunk.text, chunk.spans, chunk.words)
@@ -238,7 +240,7 @@ class PaperEmbedder:
             for chunk, passage in passages.items()
         }
         by_key = {keys[chunk]: passage for chunk, passage in passages.items()}
-        return _Cut(papers, chunks, keys, by_key)
+        return _Batch(papers, chunks, keys, by_key)
 
     def _vectors(self, passages: Mapping[bytes, Passage]) -> dict[bytes, Embedded]:
         found = self._cache.get(list(passages))
@@ -246,8 +248,8 @@ class PaperEmbedder:
         if missing:
             fresh = {
                 key: embedded
-                for start in range(0, len(missing), _AT_ONCE)
-                for key, embedded in self._embedded(missing[start : start + _AT_ONCE], passages)
+                for start in range(0, len(missing), _PASSAGES)
+                for key, embedded in self._embedded(missing[start : start + _PASSAGES], passages)
             }
             self._cache.put(fresh)
             self.embedded += len(fresh)
@@ -257,7 +259,7 @@ class PaperEmbedder:
     def _embedded(
         self, keys: Sequence[bytes], passages: Mapping[bytes, Passage]
     ) -> Iterator[tuple[bytes, Embedded]]:
-        """Yield what to keep of the passages; only some models have vectors of single words."""
+        """Yield what to keep of each passage; only some models have vectors of single words."""
         arrays = self._embedder.embed_passages([passages[key] for key in keys])
         for key, array in zip(keys, arrays, strict=True):
             passage = passages[key]
@@ -268,30 +270,29 @@ class PaperEmbedder:
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items, each got by a thread while the caller is busy with the one before."""
+    """Yield the items; a thread gets the next one while the caller works on the one before."""
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
+        following = thread.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, items, None)
             yield item
 
 
-def _row(cut: _Cut, vectors: Mapping[bytes, Embedded], paper: Paper) -> Row:
-    chunks = cut.chunks[paper.id]
+def _row(batch: _Batch, vectors: Mapping[bytes, Embedded], paper: Paper) -> Row:
+    chunks = batch.chunks[paper.id]
     return Row(
         paper=paper,
         digest=paper_digest(paper),
-        chunks=tuple((c.id, c.number, c.start, c.end, cut.keys[c.id]) for c in chunks),
-        vectors=_joined(paper, chunks, [vectors[cut.keys[c.id]].rows for c in chunks]),
-        words=np.concatenate([vectors[cut.keys[c.id]].words for c in chunks]),
+        chunks=tuple((c.id, c.number, c.start, c.end, batch.keys[c.id]) for c in chunks),
+        vectors=_joined(paper, chunks, [vectors[batch.keys[c.id]].rows for c in chunks]),
+        words=np.concatenate([vectors[batch.keys[c.id]].words for c in chunks]),
     )
 
 
 def _joined(paper: Paper, chunks: Iterable[Chunk], arrays: Sequence[Half]) -> Half:
-    """Return the vectors of abstract and sentences; what stands in two chunks gets their mean."""
+    """Return the vectors of abstract and sentences; a sentence of two chunks gets their mean."""
     joined = np.zeros((1 + len(paper.sentences), arrays[0].shape[1]), np.float32)
     for chunk, array in zip(chunks, arrays, strict=True):
         joined[[0, *chunk.sentences]] += array
-    lengths = np.linalg.norm(joined, axis=1, keepdims=True)
-    half: Half = (joined / np.maximum(lengths, 1e-12)).astype(STORED)
+    half: Half = normalised(joined).astype(STORED)
     return half

@@ -1,4 +1,4 @@
-"""Verification: whether a generation really finds what it holds."""
+"""Checks of a store: checksums of its files, whether searches find its papers, its status."""
 
 import hashlib
 import random
@@ -7,22 +7,21 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa.config import rebuild_command
 from qa.corpus.papers import Paper
 from qa.corpus.readers.corpus import Corpus
-from qa.errors import StoreDamaged, StoreError
+from qa.errors import StoreDamaged, StoreError, StoreMismatch
 from qa.index.bm25 import longest_word
 from qa.index.chroma_server import ChromaServer
 from qa.index.embedding.base import FloatArray
 from qa.index.embedding_cache import EmbeddingCache
-from qa.index.file_errors import MEND, naming_corpus, reading_errors
+from qa.index.file_errors import REBUILD, naming_corpus, reading_errors
 from qa.index.generation import Generation
 from qa.index.layout import StoreLayout, size_on_disk
 from qa.index.locks import LockHolder, is_locked, lock_holder
 from qa.index.manifest import Manifest
 
-SAMPLE = 32  # papers
-_MISSES = 1  # of them: the search is approximate, if hardly ever so for ten hits
+_SAMPLE = 32  # papers that are searched for
+_MISSES_ALLOWED = 1  # of them: the search is approximate, though hardly ever for ten hits
 
 
 def verify(generation: Generation) -> None:
@@ -31,25 +30,27 @@ def verify(generation: Generation) -> None:
     Raises StoreDamaged.
     """
     if name := broken_file(generation.folder, generation.manifest.sums):
-        raise StoreDamaged(f"{generation.folder / name} is not as it was written. {MEND}")
+        message = f"{generation.folder / name} is not as it was written."
+        raise StoreDamaged(message, hint=REBUILD)
     ids = generation.ids()
-    sample = random.Random(0).sample(ids, min(SAMPLE, len(ids)))  # noqa: S311 (no secret)
+    sample = random.Random(0).sample(ids, min(_SAMPLE, len(ids)))  # noqa: S311 (no secret)
     vectors = generation.vectors(sample)
     papers = generation.papers(sample)
     lost = [paper_id for paper_id in sample if not _found(generation, paper_id, vectors)]
-    silent = [paper.id for paper in papers if not _indexed(generation, paper)]
-    if len(papers) < len(sample) or len(lost) > _MISSES or silent:
-        some = ", ".join([*lost, *silent][:3])
+    without_words = [paper.id for paper in papers if not _indexed(generation, paper)]
+    if len(papers) < len(sample) or len(lost) > _MISSES_ALLOWED or without_words:
+        some = ", ".join([*lost, *without_words][:3])
         raise StoreDamaged(
-            f"The store in {generation.folder} does not find papers again that it holds ({some}). "
-            f"{MEND}"
+            f"The store in {generation.folder} does not find papers that it holds ({some}).",
+            hint=REBUILD,
         )
 
 
 def _found(generation: Generation, paper_id: str, vectors: dict[str, FloatArray]) -> bool:
-    """Tell whether a search by a paper's vector finds it, unless ten others are nearer to it.
+    """Return whether a search by a paper's vector finds it, or else ten papers that are as near.
 
-    Those may be: the vector of an abstract in several chunks is their mean, and papers repeat.
+    Others can be as near: the vector of an abstract in several chunks is the mean of theirs, and
+    papers can have the same text.
     """
     if paper_id not in vectors:
         return False
@@ -67,8 +68,8 @@ def _indexed(generation: Generation, paper: Paper) -> bool:
 def checksums(folder: Path) -> dict[str, str]:
     """Return the sha256 of each file by its name below the folder.
 
-    Chroma's database is not among them: Chroma writes a line into it at each opening. Nor is an
-    index that Chroma has not yet written out, as that of a single vector: its files are stubs.
+    Chroma's database is not among them: Chroma writes a line into it whenever it is opened. Nor is
+    an index that Chroma has not written yet, as that of a single vector: its files are empty.
     """
     index = [
         path
@@ -79,9 +80,9 @@ def checksums(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): _sum(path) for path in files}
 
 
-def broken_file(folder: Path, sealed: dict[str, str]) -> str | None:
-    """Return the name of a file that is not as it was sealed, None if all are."""
-    for name, known in sealed.items():
+def broken_file(folder: Path, sums: dict[str, str]) -> str | None:
+    """Return the name of a file whose checksum has changed, None if there is none."""
+    for name, known in sums.items():
         path = folder / name
         if not path.is_file() or _sum(path) != known:
             return name
@@ -108,7 +109,7 @@ def _passes_quick_check(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
-    """Counts from every part of a store, and a verdict in words."""
+    """Counts from every part of a store, and what is wrong with it."""
 
     folder: Path
     manifest: Manifest | None  # None: nothing can be opened
@@ -117,29 +118,29 @@ class StoreStatus:
     cached: int  # chunks in the embedding cache
     cache_bytes: int
     disk_bytes: int  # of everything, the cache among it
-    corpus_changed: bool
     writer: LockHolder | None  # a rebuild that is running
-    verdict: str  # one line
-    sound: bool  # nothing needs to be done
+    problem: StoreError | None  # None: the store is complete and up to date
 
 
 def store_status(
     store: Path, corpus: Corpus, *, fingerprint: str, server: ChromaServer | None = None
 ) -> StoreStatus:
-    """Look into a store with the settings that a question would use; never raises for its state."""
+    """Return the state of a store for the settings of a question; a problem is not raised."""
     layout = StoreLayout.of(store, corpus.path)
-    manifest, papers, vectors, changed = None, 0, 0, False
+    manifest, papers, vectors = None, 0, 0
+    problem: StoreError | None = None
     try:
         opened = Generation.open(store, corpus.path, fingerprint=fingerprint, server=server)
         with opened as generation:
             manifest, papers = generation.manifest, generation.paper_count
             vectors = generation.vector_count()
-            changed = generation.corpus_changed(corpus)
             with naming_corpus(corpus.path):
                 verify(generation)
-        verdict = _changed(corpus) if changed else "The store is complete and up to date."
+                if generation.corpus_changed(corpus):
+                    message = "The corpus has changed since the store was built."
+                    raise StoreMismatch(message, hint=REBUILD)
     except StoreError as exc:
-        verdict = str(exc)
+        problem = exc
     cached, cache_bytes = _cache(layout)
     return StoreStatus(
         folder=layout.folder,
@@ -149,16 +150,9 @@ def store_status(
         cached=cached,
         cache_bytes=cache_bytes,
         disk_bytes=size_on_disk(layout.folder),
-        corpus_changed=changed,
         writer=lock_holder(layout) if is_locked(layout) else None,
-        verdict=verdict,
-        sound=verdict.startswith("The store is complete"),
+        problem=problem,
     )
-
-
-def _changed(corpus: Corpus) -> str:
-    command = rebuild_command(corpus.path)
-    return f"The corpus has changed since the store was built. Bring it up to date with: {command}"
 
 
 def _cache(layout: StoreLayout) -> tuple[int, int]:

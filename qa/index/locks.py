@@ -1,4 +1,4 @@
-"""The lock that lets only one process at a time write a store."""
+"""Locks: one process at a time writes a store, and no generation is removed while it is read."""
 
 import json
 import os
@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from qa.errors import StoreLocked
+from qa.index.file_errors import REBUILD
 from qa.index.layout import StoreLayout, replace_file
+
+# Seconds after which an old generation is removed on a system without shared file locks.
+_UNUSED_AFTER = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,10 @@ class LockHolder:
 def writer_lock(
     layout: StoreLayout, *, wait: float | None, waiting: Callable[[LockHolder | None], None] | None
 ) -> Iterator[None]:
-    """Hold a store's lock; the system gives it free if the process dies, however it dies.
+    """Hold a store's lock; the system releases it when the process ends, also when it is killed.
 
-    `wait` is in seconds, None as long as it takes; `waiting` hears once for whom we wait.
-    Raises StoreLocked when the time is over.
+    `wait` is how long to wait for another process, in seconds; None: without limit. `waiting` is
+    called once with that process before waiting begins. Raises StoreLocked when the time is over.
     """
     from filelock import FileLock, Timeout
 
@@ -50,8 +54,8 @@ def writer_lock(
         try:
             lock.acquire(timeout=-1 if wait is None else wait, poll_interval=0.1)
         except Timeout as exc:
-            raise StoreLocked(_locked(layout)) from exc
-    note = _note(layout)
+            raise _locked(layout) from exc
+    note = _holder_file(layout)
     try:
         myself = LockHolder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat())
         replace_file(note, json.dumps(asdict(myself)).encode())
@@ -62,15 +66,15 @@ def writer_lock(
 
 
 def lock_holder(layout: StoreLayout) -> LockHolder | None:
-    """Return who noted holding the lock last; only sure to hold it when acquiring has failed."""
+    """Return the process that took the lock last; it holds it only if acquiring has failed."""
     try:
-        return LockHolder(**json.loads(_note(layout).read_text("utf-8")))
+        return LockHolder(**json.loads(_holder_file(layout).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        return None  # the lock was taken or given back this very moment
+        return None  # the lock was taken or released this very moment
 
 
 def is_locked(layout: StoreLayout) -> bool:
-    """Tell whether a process is writing the store."""
+    """Return whether a process is writing the store."""
     from filelock import FileLock, Timeout
 
     if not layout.lock.exists():
@@ -82,19 +86,17 @@ def is_locked(layout: StoreLayout) -> bool:
         return True
 
 
-def _note(layout: StoreLayout) -> Path:
+def _holder_file(layout: StoreLayout) -> Path:
     return layout.folder / "WRITER"
 
 
-def _locked(layout: StoreLayout) -> str:
-    who = lock_holder(layout) or "another process"
-    return (
-        f"The store is being rebuilt by {who}. Questions are still answered, from the "
-        "generation before; when that process has ended, run: qa rebuild"
+def _locked(layout: StoreLayout) -> StoreLocked:
+    holder = lock_holder(layout) or "another process"
+    return StoreLocked(
+        f"The store is being rebuilt by {holder}. Questions are still answered from the "
+        "generation before. Wait until that process has ended.",
+        hint=REBUILD,
     )
-
-
-_AGE = 24 * 3600.0  # seconds after which a generation goes where files cannot be lock-shared
 
 
 class Lease:
@@ -110,17 +112,17 @@ class Lease:
             raise FileNotFoundError(_lease_file(folder))
 
     def close(self) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         self._file.close()
 
 
 def offer_lease(folder: Path) -> None:
-    """Make a generation one that readers can take a lease on."""
+    """Let readers take a lease on a generation."""
     _lease_file(folder).touch()
 
 
 def withdraw_lease(folder: Path) -> bool:
-    """Tell whether no reader holds a lease, and from then on let none take one."""
+    """Let no reader take a lease any more; return False if one holds a lease now."""
     path = _lease_file(folder)
     try:
         with path.open("rb+") as file:
@@ -137,7 +139,7 @@ def _lease_file(folder: Path) -> Path:
 
 
 def _flock(file: IO[bytes], *, shared: bool) -> bool:
-    """Lock without waiting; True where the system or file system knows no such locks."""
+    """Lock without waiting, return success; True where the file system has no such locks."""
     try:
         import fcntl
     except ImportError:
@@ -153,7 +155,7 @@ def _flock(file: IO[bytes], *, shared: bool) -> bool:
 
 def _old_enough(path: Path) -> bool:
     try:
-        import fcntl  # noqa: F401 (locks tell; no need for age)
+        import fcntl  # noqa: F401 (with locks, age does not matter)
     except ImportError:
-        return time.time() - path.stat().st_mtime > _AGE
+        return time.time() - path.stat().st_mtime > _UNUSED_AFTER
     return True

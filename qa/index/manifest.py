@@ -11,10 +11,15 @@ from pathlib import Path
 from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import READER_VERSION, Corpus, CorpusFile
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
-from qa.index.file_errors import MEND
+from qa.index.file_errors import REBUILD
 from qa.index.layout import StoreLayout, replace_file
 
-FORMAT = 3  # of everything in a generation's folder; a change makes `ask` refuse older ones
+FORMAT = 3  # of everything in a generation's folder; stores of another format are not opened
+# Nanoseconds: a file changed again so soon after it was read may keep its size and date.
+_RACY_NS = 2_000_000_000
+KEPT = 1000  # skipped entries that are kept one by one; a broken export may have millions
+_REASONS_SHOWN = 4
+_SKIPPED_FILE = "skipped.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Manifest:
     sentences: int
     skipped: int  # entries of the corpus that are no papers
     patched: int  # chunks changed since the vectors were last indexed from nothing
-    strays: int  # chunks that Chroma's index does not lead to, kept beside it
+    strays: int  # chunks that no query of Chroma's index finds, kept beside it
     collection: str | None = None  # on a Chroma server; None: in this folder
     columns: dict[str, str] = field(default_factory=dict)  # by field, the user's own names
     sums: dict[str, str] = field(default_factory=dict)  # sha256 of the files that never change
@@ -58,43 +63,44 @@ class Manifest:
             if found == FORMAT:
                 return cls(**fields)
         except (ValueError, TypeError, KeyError) as exc:
-            raise StoreDamaged(f"{path} is cut off or garbled. {MEND}") from exc
+            raise StoreDamaged(f"{path} is cut off or garbled.", hint=REBUILD) from exc
         raise StoreMismatch(
-            f"The store has format {found}, this version of the program needs {FORMAT}. "
-            "Make a new one with: qa rebuild"
+            f"The store has format {found}, this version of the program needs {FORMAT}.",
+            hint=REBUILD,
         )
 
     def check(self, *, fingerprint: str, on_server: bool) -> None:
         """Raise StoreMismatch unless the settings are those that the generation was made with."""
+        if problem := self._mismatch(fingerprint=fingerprint, on_server=on_server):
+            raise StoreMismatch(problem, hint=REBUILD)
+
+    def _mismatch(self, *, fingerprint: str, on_server: bool) -> str | None:
         if self.fingerprint != fingerprint:
-            raise StoreMismatch(
-                f"The store was built with another embedding model or another version of it "
-                f"({self.embedding}). Build it for the one that is now set: qa rebuild"
+            return (
+                "The store was built with another embedding model or another version of it "
+                f"({self.embedding})."
             )
         if on_server and self.collection is None:
-            raise StoreMismatch(
+            return (
                 "QA_CHROMA_URL is set, but the store's vectors are on this machine. "
-                "Put them on the server with: qa rebuild"
+                "A rebuild puts them on the server."
             )
         if not on_server and self.collection is not None:
-            raise StoreMismatch(
+            return (
                 "The store's vectors are on a Chroma server, but QA_CHROMA_URL is not set. "
-                "Set it, or put the vectors on this machine with: qa rebuild"
+                "Set it; or a rebuild puts the vectors on this machine."
             )
+        return None
 
 
 def known_columns(store: Path, corpus: Path) -> dict[str, str]:
-    """Return by field the names that the live generation was read with; none without one."""
+    """Return the user's column names by field, as the live generation was read; empty without."""
     layout = StoreLayout.of(store, corpus)
     try:
         name = layout.live()
         return dict(Manifest.read(layout.generation(name)).columns) if name else {}
     except (StoreError, OSError):
-        return {}  # opening the store says what is wrong with it
-
-
-# A file changed again within this time of being read may keep its size and time of change.
-_RACY_NS = 2_000_000_000
+        return {}  # opening the store raises what is wrong with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ class FileState:
     size: int
     mtime_ns: int
     digest: str  # sha256 of its bytes
-    settled: bool  # its time of change was old enough to be trusted
+    settled: bool  # so long unchanged that a later change shows in mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class CorpusState:
 
     @classmethod
     def of(cls, corpus: Corpus, known: "CorpusState | None" = None) -> "CorpusState":
-        """Return the state of a corpus, looking only into files that seem changed since `known`."""
+        """Return the state of a corpus; only files that seem changed since `known` are read."""
         before = {file.name: file for file in known.files} if known else {}
         return cls(tuple(_state(corpus, file, before.get(file.name)) for file in corpus.files))
 
@@ -133,7 +139,7 @@ class CorpusState:
 
     @classmethod
     def read(cls, folder: Path) -> "CorpusState | None":
-        """Return the state that a generation was made from, None if it cannot be told."""
+        """Return the state that a generation was made from, None if it cannot be read."""
         try:
             rows = json.loads((folder / "corpus.json").read_bytes())
             return cls(tuple(FileState(*row) for row in rows))
@@ -158,27 +164,22 @@ def _state(corpus: Corpus, file: CorpusFile, known: FileState | None) -> FileSta
     return FileState(file.name, file.size, file.mtime_ns, digest, settled)
 
 
-KEPT = 1000  # entries; a broken export may have millions
-_NAME = "skipped.json"
-_TOLD = 4  # reasons in a line
-
-
 @dataclass(frozen=True, slots=True)
 class SkippedEntries:
-    """The entries of a corpus that are no papers."""
+    """The entries of a corpus that could not be read as papers."""
 
-    reasons: dict[str, int]  # how many for each reason, the most frequent first
+    reasons: dict[str, int]  # number of entries by reason, the most frequent first
     first: tuple[Skipped, ...]  # at most KEPT
 
     @classmethod
     def of(cls, entries: Sequence[Skipped]) -> "SkippedEntries":
-        """Return what is kept of all these."""
+        """Count the entries by reason and keep the first ones."""
         reasons = Counter(entry.reason for entry in entries)
         return cls(dict(reasons.most_common()), tuple(entries[:KEPT]))
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """The number of skipped entries."""
         return sum(self.reasons.values())
 
     @property
@@ -186,21 +187,22 @@ class SkippedEntries:
         """Their number and the reasons, in a line."""
         if not self.total:
             return "No entry was skipped."
-        told = [f"{reason} ({count:,})" for reason, count in self.reasons.items()]
-        more = f", {len(told) - _TOLD:,} other reasons" if len(told) > _TOLD else ""
+        reasons = [f"{reason} ({count:,})" for reason, count in self.reasons.items()]
+        others = len(reasons) - _REASONS_SHOWN
+        more = f", {others:,} other reasons" if others > 0 else ""
         entries = "1 entry was" if self.total == 1 else f"{self.total:,} entries were"
-        return f"{entries} skipped: {', '.join(told[:_TOLD])}{more}."
+        return f"{entries} skipped: {', '.join(reasons[:_REASONS_SHOWN])}{more}."
 
     def write(self, folder: Path) -> None:
         """Write it into a generation's folder."""
         content = {"reasons": self.reasons, "first": [astuple(entry) for entry in self.first]}
-        replace_file(folder / _NAME, json.dumps(content).encode("ascii"))
+        replace_file(folder / _SKIPPED_FILE, json.dumps(content).encode("ascii"))
 
     @classmethod
     def read(cls, folder: Path) -> "SkippedEntries":
-        """Return what a generation keeps; nothing where it was made before there was this."""
+        """Return what a generation's folder has; nothing if an older version has made it."""
         try:
-            content = json.loads((folder / _NAME).read_bytes())
+            content = json.loads((folder / _SKIPPED_FILE).read_bytes())
             return cls(content["reasons"], tuple(Skipped(*entry) for entry in content["first"]))
         except (OSError, ValueError, TypeError, KeyError):
             return cls({}, ())

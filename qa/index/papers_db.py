@@ -1,4 +1,4 @@
-"""Word vectors as they are stored: of each number its sign, as one bit."""
+"""The SQLite file of a generation: papers, their chunks, sentences, words and keyword index."""
 
 import hashlib
 import json
@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qa.corpus.papers import Paper, title_key
 from qa.corpus.sentences import Sentence
 from qa.index import bm25
-from qa.index.embedding.base import FloatArray
-from qa.index.embedding_cache import STORED, Bits, unpack_rows
+from qa.index.embedding.base import FloatArray, normalised
+from qa.index.embedding_cache import STORED, Bits, Half, unpack_rows
 
 T = TypeVar("T")
 
@@ -31,14 +30,18 @@ CREATE INDEX chunks_by_paper ON chunks (n);
 CREATE TABLE sentences (n INTEGER PRIMARY KEY, spans BLOB NOT NULL, vectors BLOB NOT NULL);
 CREATE TABLE words (n INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
 CREATE TABLE strays (id TEXT PRIMARY KEY, vector BLOB NOT NULL);
-CREATE VIRTUAL TABLE keywords USING fts5(
-  title, abstract, content='papers', content_rowid='n', tokenize='porter unicode61');
+CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
 _LISTS = ("sources", "authors", "keywords")
 _FIELDS = (
     "id", "title", "abstract", "sources", "authors", "year", "venue", "doi", "arxiv_id", "url",
     "keywords",
 )  # fmt: skip
+COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
+_SPAN = 8  # bytes of a sentence's place: two integers of 4
+_MEAN_SAMPLE = 1000  # papers: enough for a mean within a hundredth of the whole corpus's
+_VECTORS_KEPT = 2000  # papers whose vectors stay in memory: 30 MB
+_IDS_AT_ONCE = 500  # in one query; SQLite takes no more than 999 values in old versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,13 @@ class Row:
     paper: Paper
     digest: bytes
     chunks: tuple[tuple[str, int, int, int, bytes], ...]  # id, number, start, end, cache key
-    vectors: NDArray[np.float16]  # row 0 the whole abstract, row i the i-th sentence
+    vectors: Half  # row 0 the whole abstract, row i the i-th sentence
     words: Bits  # a row for each word of a chunk
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRow:
-    """A chunk as far as Chroma is concerned."""
+    """A chunk as it goes into Chroma."""
 
     id: str
     paper_id: str
@@ -63,9 +66,9 @@ class ChunkRow:
 
     @property
     def metadata(self) -> dict[str, str | int]:
-        """What is stored beside its vector; Chroma takes no None."""
-        known: dict[str, str | int] = {"paper": self.paper_id}
-        return known if self.year is None else known | {"year": self.year}
+        """What Chroma stores beside its vector, which may not be None."""
+        year = {} if self.year is None else {"year": self.year}
+        return {"paper": self.paper_id, **year}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Counts:
     papers: int
     chunks: int
     sentences: int
-    strays: int
+    unreachable: int  # chunks that no query of Chroma's index finds
 
 
 def paper_digest(paper: Paper) -> bytes:
@@ -99,23 +102,18 @@ def paper_of(row: Sequence[object]) -> Paper:
     return Paper(**(fields | lists))  # type: ignore[arg-type]
 
 
-_SPAN = 8  # bytes: two integers of 4
-_REMEMBERED = 2000  # papers whose vectors stay in memory: 30 MB
-COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
-
-
 class PapersWriter:
-    """Adds papers to and removes them from a file that nobody reads yet."""
+    """Adds papers to and removes them from a file that is not published yet."""
 
     def __init__(self, path: Path) -> None:
         fresh = not path.exists()
         # Threads take turns in writing.
         self.db = sqlite3.connect(path, check_same_thread=False)
-        # No journal: a generation that is not finished is thrown away whole.
+        # No journal: a generation that is not finished is removed.
         self.db.execute("PRAGMA journal_mode=OFF")
         self.db.execute("PRAGMA synchronous=OFF")
         if fresh:
-            self.db.executescript(_SCHEMA + bm25.SUMMARY_SCHEMA)
+            self.db.executescript(_SCHEMA + bm25.SCHEMA)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add papers that are not here yet."""
@@ -154,7 +152,7 @@ class PapersWriter:
                 n, title, abstract = self.db.execute(found, (paper_id,)).fetchone()
                 chunks = self.db.execute("SELECT id FROM chunks WHERE n = ?", (n,))
                 gone.extend(chunk for (chunk,) in chunks)
-                # FTS5 keeps no copy of the text, so it must be told what to forget.
+                # FTS5 keeps no copy of the text: it needs the text to find what to remove.
                 self.db.execute(
                     "INSERT INTO keywords (keywords, rowid, title, abstract) "
                     "VALUES ('delete', ?, ?, ?)",
@@ -172,8 +170,8 @@ class PapersWriter:
         )
         return (ChunkRow(*row) for row in self.db.execute(query))
 
-    def set_strays(self, vectors: Mapping[str, NDArray[np.float16]]) -> None:
-        """Keep the vectors of those chunks that Chroma's index does not lead to."""
+    def set_unreachable(self, vectors: Mapping[str, Half]) -> None:
+        """Keep the vectors of those chunks that no query of Chroma's index finds."""
         with self.db:
             self.db.execute("DELETE FROM strays")
             self.db.executemany(
@@ -188,7 +186,7 @@ class PapersWriter:
             papers=self._number("SELECT count(*) FROM papers"),
             chunks=self._number("SELECT count(*) FROM chunks"),
             sentences=self._number(bytes_of_spans) // _SPAN,
-            strays=self._number("SELECT count(*) FROM strays"),
+            unreachable=self._number("SELECT count(*) FROM strays"),
         )
 
     def _number(self, query: str) -> int:
@@ -196,22 +194,37 @@ class PapersWriter:
         return int(number)
 
     def finish(self) -> None:
-        """Tidy the keyword index, sum all up, and close the file."""
+        """Merge the parts of the keyword index, add counts and the mean vector, close the file."""
         with self.db:
             self.db.execute("INSERT INTO keywords (keywords) VALUES ('optimize')")
-        bm25.write_summary(self.db)
+            self.db.execute("DELETE FROM facts")
+            self.db.execute("INSERT INTO facts VALUES ('mean', ?)", (self._mean_vector(),))
+        bm25.write_frequencies(self.db)
         self.db.close()
 
+    def _mean_vector(self) -> bytes:
+        """Return the mean of the papers' vectors, of an even sample where there are many."""
+        numbers = [n for (n,) in self.db.execute("SELECT n FROM papers ORDER BY n")]
+        step = -(-len(numbers) // _MEAN_SAMPLE) or 1
+        vectors = []
+        for n in numbers[::step]:
+            query = "SELECT spans, vectors FROM sentences WHERE n = ?"
+            spans, data = self.db.execute(query, (n,)).fetchone()
+            rows = np.frombuffer(data, STORED).reshape(len(spans) // _SPAN + 1, -1)
+            vectors.append(rows[0])
+        mean: bytes = np.stack(vectors).mean(axis=0, dtype=np.float64).astype("<f4").tobytes()
+        return mean
+
     def close(self) -> None:
-        """Close the file as it is."""
+        """Close the file."""
         self.db.close()
 
 
 class PapersReader:
-    """Papers, sentence vectors and counts out of a finished file, which never changes."""
+    """Reads papers, sentence vectors and counts from a finished file, which never changes."""
 
     def __init__(self, path: Path) -> None:
-        # "immutable": no locks and no journal, so that a read-only disk will do.
+        # "immutable": no locks and no journal, so that a read-only disk is enough.
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         self.db = sqlite3.connect(uri, uri=True, check_same_thread=False)
         self._vectors: dict[str, FloatArray] = {}
@@ -231,7 +244,7 @@ class PapersReader:
         columns = f"{COLUMNS}, spans"
         for row in self._of(ids, f"SELECT {columns} FROM papers JOIN sentences USING (n)"):
             paper = paper_of(row[:-1])
-            # The sentences as they were cut when their vectors were made.
+            # The sentences as they were when their vectors were made.
             vars(paper)["sentences"] = _sentences(paper.abstract, row[-1])
             found[paper.id] = paper
         return [found[paper_id] for paper_id in ids if paper_id in found]
@@ -239,7 +252,7 @@ class PapersReader:
     def vectors(self, ids: Sequence[str]) -> dict[str, FloatArray]:
         """Return each paper's vectors: row 0 the whole abstract, row i its i-th sentence."""
         fresh = [paper_id for paper_id in ids if paper_id not in self._vectors]
-        if len(self._vectors) + len(fresh) > _REMEMBERED:
+        if len(self._vectors) + len(fresh) > _VECTORS_KEPT:
             self._vectors.clear()
             fresh = list(ids)
         # The rounds of a question have most of their candidates in common.
@@ -261,8 +274,11 @@ class PapersReader:
         return {paper_id: unpack_rows(data, dimension) for paper_id, data in self._of(ids, query)}
 
     def mean_vector(self) -> FloatArray:
-        """Return the mean of the papers' vectors (d,)."""
-        return bm25.mean_vector(self.db)
+        """Return the mean of the papers' vectors (d,), of an even sample where there are many."""
+        found = self.db.execute("SELECT value FROM facts WHERE name = 'mean'").fetchone()
+        if found is None:
+            raise sqlite3.DatabaseError("the mean vector is missing")
+        return np.frombuffer(bytes(found[0]), "<f4")
 
     def ids(self, numbers: Sequence[int]) -> list[str]:
         """Return the ids of papers given by their row numbers, in that order."""
@@ -291,13 +307,12 @@ class PapersReader:
         query = "SELECT chunks.id FROM papers JOIN chunks USING (n)"
         return [chunk for (chunk,) in self._of(list(ids), query, column="papers.id")]
 
-    def strays(self) -> tuple[list[str], FloatArray]:
-        """Return ids and vectors, of length 1, of the chunks that Chroma's index misses."""
+    def unreachable(self) -> tuple[list[str], FloatArray]:
+        """Return ids and unit vectors (n, d) of chunks that no query of Chroma's index finds."""
         rows = self.db.execute("SELECT id, vector FROM strays ORDER BY id").fetchall()
         vectors = np.frombuffer(b"".join(vector for _, vector in rows), STORED).astype(np.float32)
         vectors = vectors.reshape(len(rows), -1) if rows else vectors.reshape(0, 1)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return [chunk for chunk, _ in rows], vectors / np.maximum(lengths, 1e-12)
+        return [chunk for chunk, _ in rows], normalised(vectors)
 
     def cache_keys(self) -> Iterator[bytes]:
         """Yield every chunk's key in the embedding cache."""
@@ -322,9 +337,9 @@ def _sentences(abstract: str, spans: bytes) -> tuple[Sentence, ...]:
     )
 
 
-def _slices(items: Sequence[T], size: int = 500) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _IDS_AT_ONCE):
+        yield items[start : start + _IDS_AT_ONCE]
 
 
 def _marks(items: Sequence[object]) -> str:

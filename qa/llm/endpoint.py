@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from qa.config import TELLTALES
+from qa.config import MACHINE_HEADERS
 from qa.errors import ChatAuthError, ConfigError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _open(client: Callable[..., ClientT], endpoint: Endpoint, timeout: object) -
             base_url=endpoint.base_url,
             timeout=timeout,
             max_retries=0,
-            default_headers=dict.fromkeys(TELLTALES, openai.Omit()),
+            default_headers=dict.fromkeys(MACHINE_HEADERS, openai.Omit()),
         )
     except (ImportError, OSError, ValueError) as exc:
         reason = endpoint.quote(str(exc))

@@ -11,6 +11,7 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import AnyUrl, ValidationError
 
 from qa import __version__
+from qa.config import error_text
 from qa.errors import QAError
 from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
 from qa.mcp.session import Session
@@ -52,6 +53,7 @@ class PaperServer(MCPServer[Any]):
             version=__version__,
             log_level="WARNING",
         )
+        self._config = session.config
         self._add_tools(Tools(session))
         self._add_resources(Resources(session))
         self._add_prompts()
@@ -112,7 +114,7 @@ class PaperServer(MCPServer[Any]):
             return await super().call_tool(name, arguments, context)
         except ToolError as exc:
             if isinstance(exc.__cause__, QAError):
-                return _error_result(str(exc.__cause__))
+                return _error_result(error_text(exc.__cause__, self._config))
             if isinstance(exc.__cause__, ValidationError):
                 return _error_result(_invalid_arguments(exc.__cause__))
             raise
@@ -137,7 +139,8 @@ class PaperServer(MCPServer[Any]):
             return await super().read_resource(uri, context)
         except ResourceError as exc:
             if isinstance(exc.__cause__, QAError):
-                raise ResourceError(encodable(str(exc.__cause__))) from exc
+                text = error_text(exc.__cause__, self._config)
+                raise ResourceError(encodable(text)) from exc
             raise
 
 

@@ -9,7 +9,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, BeforeValidator, Field
 
 from qa.answering.reading import Limits
-from qa.config import rebuild_command
+from qa.config import error_text
 from qa.corpus.filters import Filters
 from qa.corpus.readers.corpus import Corpus
 from qa.errors import QAError, StoreError, UsageError
@@ -288,7 +288,7 @@ async def _status(session: Session, reporter: ProgressReporter) -> StatusResult:
         async with session.library(reporter) as library:
             of_store = await in_thread(lambda: _store_status(library, corpus))
     except StoreError as exc:
-        of_store = {"verdict": str(exc)}
+        of_store = {"verdict": error_text(exc, session.config)}
     return result.model_copy(update=of_store)
 
 
@@ -298,7 +298,7 @@ def _store_status(library: Library, corpus: Corpus) -> dict[str, object]:
     changed = store.corpus_changed(corpus)
     return {
         "ready": True,
-        "verdict": CHANGED + rebuild_command(corpus.path) if changed else COMPLETE,
+        "verdict": CHANGED + library.config.rebuild_command if changed else COMPLETE,
         "papers": store.paper_count,
         "with_year": counts["year"],
         "with_authors": counts["author"],

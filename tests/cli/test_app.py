@@ -191,10 +191,10 @@ def test_advice_names_the_corpus_so_that_it_can_be_followed_as_it_stands(environ
     environment.setenv("QA_CORPUS", str(corpus))
     assert "Take it in with: qa rebuild\n" in qa("search", "tides").stderr
     environment.setenv("QA_CHROMA_URL", "http://127.0.0.1:1")
-    assert qa("search", "tides").stderr.endswith("Put them on the server with: qa rebuild\n")
+    assert qa("search", "tides").stderr.endswith("Rebuild the store with: qa rebuild\n")
     environment.delenv("QA_CORPUS")
     named = qa("search", "tides", "--corpus", corpus)
-    assert named.stderr.endswith(f"Put them on the server with: qa rebuild '{corpus}'\n")
+    assert named.stderr.endswith(f"Rebuild the store with: qa rebuild '{corpus}'\n")
 
 
 def test_a_format_that_there_is_not_is_told_the_formats(environment, qa):

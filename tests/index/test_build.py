@@ -1,15 +1,9 @@
-import shutil
-import subprocess
-import sys
-from contextlib import closing, nullcontext
-from types import ModuleType
-
 import numpy as np
-import paths
 import pytest
 from local_model import minilm
 from stores import (
     HashEmbedder,
+    build_hint,
     built,
     content,
     corpus_of,
@@ -21,11 +15,7 @@ from stores import (
 from qa.corpus.papers import paper_id
 from qa.corpus.readers.corpus import read_corpus
 from qa.errors import CorpusError, StoreMismatch, StoreMissing
-from qa.index import chroma_engine as engine_of_chroma
 from qa.index.build import build
-from qa.index.chroma import ClientCollection, VectorsWriter, persistent_client
-from qa.index.chroma_engine import EngineCollection
-from qa.index.chroma_server import close_client
 from qa.index.generation import Generation
 from qa.index.integrity import store_status
 
@@ -114,44 +104,6 @@ def test_only_the_named_papers_are_chosen_from(tmp_path, embedder):
         words = generation.keyword({"study": 1.0}, 10, only=some)
         assert generation.nearest(embedder.embed(["graphs"])[0], 10, only=[]) == []
     assert {found for found, _ in near} == {found for found, _ in words} == set(some)
-
-
-def test_keyword_scores_add_up_with_their_weights(tmp_path, embedder):
-    corpus = corpus_of(tmp_path / "corpus", range(30))
-    with built(tmp_path / "store", corpus, embedder) as generation:
-        one = dict(generation.keyword({"robots": 1.0}, 99))
-        two = dict(generation.keyword({"photon": 1.0}, 99))
-        both = dict(generation.keyword({"robots": 2.0, "photon": -0.5}, 99))
-    assert set(both) == set(one) | set(two)
-    for found, score in both.items():
-        assert score == pytest.approx(2 * one.get(found, 0) - 0.5 * two.get(found, 0))
-
-
-@pytest.mark.parametrize(
-    "term",
-    ['"', "'", "a OR b", "NEAR(x y)", "title:x", "*", "-", "", "\0", "(", "{x}:y", "😀", "^"],
-)
-def test_no_keyword_is_an_operator(tmp_path, embedder, term):
-    corpus = corpus_of(tmp_path / "corpus", range(3))
-    with built(tmp_path / "store", corpus, embedder) as generation:
-        assert generation.keyword({term: 1.0}, 5) == []
-        assert generation.document_frequency(term) == 0
-
-
-def test_words_are_counted_by_stem(tmp_path, embedder):
-    abstract = entry(0)[1]
-    entries = [
-        ("Training graphs", f"{abstract} We train and trained trainers."),
-        entry(1),
-        entry(2),
-    ]
-    corpus = write_corpus(tmp_path / "corpus", entries)
-    with built(tmp_path / "store", corpus, embedder) as generation:
-        assert generation.document_frequency("trains") == 1
-        assert generation.document_frequency("studies") == 3
-        (counts,) = generation.term_counts([paper_id("Training graphs")])
-    assert counts["trained"] if "trained" in counts else counts["training"] >= 4
-    assert sum("train" in word for word in counts) == 2  # train…, trainers
 
 
 def test_rebuild_of_the_same_corpus_changes_nothing(tmp_path, embedder):
@@ -255,8 +207,9 @@ def test_another_embedding_model_is_refused_and_built_on_request(tmp_path, embed
     corpus = corpus_of(tmp_path / "corpus", range(5))
     build(store, corpus, embedder)
     other = HashEmbedder(version=2)
-    with pytest.raises(StoreMismatch, match="qa rebuild"):
+    with pytest.raises(StoreMismatch, match="another embedding model") as refused:
         opened(store, corpus, other)
+    assert refused.value.hint == build_hint(corpus)
     assert build(store, corpus, other).embedded == 5
     opened(store, corpus, other).close()
     back = HashEmbedder()
@@ -272,10 +225,11 @@ def test_vectors_that_no_generation_needs_any_more_are_dropped(tmp_path, embedde
     assert status.cached == 30
 
 
-def test_no_store_yet_names_the_command(tmp_path, embedder):
+def test_no_store_yet_hints_at_a_rebuild(tmp_path, embedder):
     corpus = corpus_of(tmp_path / "corpus", range(5))
-    with pytest.raises(StoreMissing, match="qa rebuild"):
+    with pytest.raises(StoreMissing) as missing:
         opened(tmp_path / "store", corpus, embedder)
+    assert missing.value.hint == build_hint(corpus)
 
 
 def test_a_corpus_without_papers_builds_nothing(tmp_path, embedder):
@@ -286,102 +240,6 @@ def test_a_corpus_without_papers_builds_nothing(tmp_path, embedder):
         build(tmp_path / "store", read_corpus(folder), embedder)
     with pytest.raises(StoreMissing):
         Generation.open(tmp_path / "store", folder, fingerprint=embedder.fingerprint)
-
-
-def test_chunks_that_the_index_does_not_lead_to_are_compared_beside_it(
-    tmp_path, embedder, monkeypatch
-):
-    corpus = corpus_of(tmp_path / "corpus", range(30))
-    query = embedder.embed(["graphs with noise"])[0]
-    with built(tmp_path / "store", corpus, embedder) as generation:
-        whole = generation.nearest(query, 30)
-    lost = [f"{paper}:1" for paper, _ in whole[::7]]
-    query_of_the_engine = EngineCollection.query
-
-    def blind(self, vector, k, *, only):
-        hits = zip(*query_of_the_engine(self, vector, 30, only=only), strict=True)
-        return tuple(zip(*[hit for hit in hits if hit[0] not in lost][:k], strict=True)) or ([], [])
-
-    monkeypatch.setattr(VectorsWriter, "strays", lambda *_: lost)
-    monkeypatch.setattr(EngineCollection, "query", blind)
-    with built(tmp_path / "other", corpus, embedder) as generation:
-        assert generation.manifest.strays == len(lost)
-        found = generation.nearest(query, 30)
-        some = generation.nearest(query, 9, only=[lost[0][:-2], whole[1][0]])
-    assert dict(found) == pytest.approx(dict(whole), abs=1e-3)
-    assert {paper for paper, _ in some} == {lost[0][:-2], whole[1][0]}
-
-
-def test_the_engine_and_the_client_of_chroma_answer_alike(tmp_path, embedder):
-    corpus = corpus_of(tmp_path / "corpus", range(50))
-    query = embedder.embed(["graphs with noise"])[0]
-    with built(tmp_path / "store", corpus, embedder) as generation:
-        folder = generation.folder / "chroma"
-        ids = [chunk for chunk, *_ in generation._papers.db.execute("SELECT id FROM chunks")]
-    engine = EngineCollection.opened(folder, nullcontext)
-    client = ClientCollection(persistent_client(folder), "chunks", nullcontext)
-    for k, only in ((1, None), (10, None), (50, None), (5, ids[::4])):
-        assert engine.query(query, k, only=only) == client.query(query, k, only=only)
-    assert engine.count() == client.count() == 50
-    engine.close()
-    client.close()
-
-
-def test_an_engine_that_we_do_not_know_is_asked_by_its_client(tmp_path, embedder, monkeypatch):
-    corpus = corpus_of(tmp_path / "corpus", range(5))
-    build(tmp_path / "store", corpus, embedder)
-    client_of_chroma = persistent_client(tmp_path / "other")  # imports it, while it still can
-    close_client(client_of_chroma)
-    monkeypatch.setitem(sys.modules, "chromadb_rust_bindings", ModuleType("renamed"))
-    with opened(tmp_path / "store", corpus, embedder) as generation:
-        assert type(generation._vectors).__name__ == "ClientCollection"
-        assert len(content(generation)) == 5
-
-
-def test_an_engine_that_writes_otherwise_is_filled_by_its_client(tmp_path, embedder, monkeypatch):
-    corpus = corpus_of(tmp_path / "corpus", range(40))
-    changed = corpus_of(tmp_path / "changed", range(1, 42), revised=[3])
-    made = {}
-    for way in ("engine", "client"):
-        for which in (corpus, changed):  # the second by patching a copy of the first
-            shutil.copytree(which.path, tmp_path / "now", dirs_exist_ok=True)
-            now = read_corpus(tmp_path / "now")
-            with built(tmp_path / way, now, embedder) as generation:
-                made[way, which.path.name] = content(generation), generation.manifest.patched
-        monkeypatch.setitem(engine_of_chroma._WRITING, "upsert", "collection_id ids vectors")
-    assert made["engine", "corpus"] == made["client", "corpus"]
-    assert made["engine", "changed"] == made["client", "changed"]
-    assert made["engine", "changed"][1] == 5
-    with closing(VectorsWriter.create(tmp_path / "chroma", rows=1)) as writer:
-        assert type(writer._collection).__name__ == "ClientCollection"
-
-
-def test_building_imports_chroma_s_client_no_more_than_asking(tmp_path):
-    corpus = corpus_of(tmp_path / "corpus", range(5))
-    program = (
-        "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[3])\n"
-        "from stores import HashEmbedder\nfrom qa.corpus.readers.corpus import read_corpus\n"
-        "from qa.index.build import build\n"
-        "build(Path(sys.argv[1]), read_corpus(Path(sys.argv[2])), HashEmbedder())\n"
-        "print([name for name in ('chromadb', 'llama_index.core') if name in sys.modules])"
-    )
-    words = [sys.executable, "-c", program, tmp_path / "store", corpus.path, paths.SUPPORT]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_asking_imports_neither_chroma_s_client_nor_llamaindex(tmp_path, embedder):
-    corpus = corpus_of(tmp_path / "corpus", range(5))
-    build(tmp_path / "store", corpus, embedder)
-    program = (
-        "import sys\nfrom pathlib import Path\nfrom qa.index.generation import Generation\n"
-        "with Generation.open(Path(sys.argv[1]), Path(sys.argv[2]), fingerprint=sys.argv[3]) as g:"
-        "\n    g.nearest(g.vectors(g.ids()[:1])[g.ids()[0]][0], 3)\n    g.keyword({'x': 1.0}, 3)\n"
-        "print([name for name in ('chromadb', 'llama_index.core') if name in sys.modules])"
-    )
-    words = [sys.executable, "-c", program, tmp_path / "store", corpus.path, embedder.fingerprint]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_a_store_of_the_real_model_finds_by_meaning(tmp_path):
@@ -434,31 +292,6 @@ def test_a_paper_in_several_files_names_them_all(tmp_path, embedder):
         assert generation.paper_count == 6
         (paper,) = generation.papers([id_of(2)])
     assert paper.sources == ("one.txt", "two.txt")
-
-
-def test_status_counts_from_every_side(tmp_path, embedder):
-    store = tmp_path / "store"
-    corpus = corpus_of(tmp_path / "corpus", range(12))
-    build(store, corpus, embedder)
-    status = store_status(store, corpus, fingerprint=embedder.fingerprint)
-    assert status.manifest is not None
-    assert status.papers == status.vectors == status.cached == status.manifest.papers == 12
-    assert 0 < status.cache_bytes < status.disk_bytes
-    assert status.sound
-    assert status.writer is None
-    corpus = corpus_of(tmp_path / "corpus", range(13))
-    status = store_status(store, corpus, fingerprint=embedder.fingerprint)
-    assert status.corpus_changed
-    assert not status.sound
-    assert "qa rebuild" in status.verdict
-
-
-def test_status_of_nothing_says_what_to_do(tmp_path, embedder):
-    corpus = corpus_of(tmp_path / "corpus", range(3))
-    status = store_status(tmp_path / "store", corpus, fingerprint=embedder.fingerprint)
-    assert not status.sound
-    assert (status.manifest, status.papers, status.disk_bytes) == (None, 0, 0)
-    assert "qa rebuild" in status.verdict
 
 
 def test_progress_tells_stages_in_order(tmp_path, embedder):

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 from chroma_process import CHROMA, free_port, running
-from stores import HashEmbedder, content, corpus_of, opened
+from stores import HashEmbedder, build_hint, content, corpus_of, opened
 
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
 from qa.index.build import build
@@ -92,8 +92,9 @@ def test_a_half_filled_collection_is_completed(tmp_path, store, server, embedder
     collection = client.get_collection(name, embedding_function=None)
     collection.delete(ids=collection.get(include=[])["ids"][:7])
     close_client(client)
-    with pytest.raises(StoreDamaged, match="qa rebuild"):
+    with pytest.raises(StoreDamaged) as caught:
         opened(store, corpus, embedder, server=server)
+    assert caught.value.hint == build_hint(corpus)
     build(store, corpus, embedder, server=server)
     with opened(store, corpus, embedder, server=server) as generation:
         assert len(content(generation)) == 20
@@ -123,11 +124,11 @@ def test_a_server_that_is_down_is_told_and_comes_back(tmp_path, store, embedder)
         assert len(generation.nearest(query, 3)) == 3  # the same client, after a restart
         generation.close()
     with running(tmp_path / "empty", port):
-        with pytest.raises(StoreDamaged, match=r"does not have.*qa rebuild"):
+        with pytest.raises(StoreDamaged, match=r"does not have") as caught:
             opened(store, corpus, embedder, server=server)
-        assert not store_status(
-            store, corpus, fingerprint=embedder.fingerprint, server=server
-        ).sound
+        assert caught.value.hint == build_hint(corpus)
+        status = store_status(store, corpus, fingerprint=embedder.fingerprint, server=server)
+        assert isinstance(status.problem, StoreDamaged)
         assert build(store, corpus, embedder, server=server).embedded == 0
         opened(store, corpus, embedder, server=server).close()
 
@@ -135,12 +136,14 @@ def test_a_server_that_is_down_is_told_and_comes_back(tmp_path, store, embedder)
 def test_turning_the_server_on_or_off_asks_for_a_rebuild(tmp_path, store, server, embedder):
     corpus = corpus_of(tmp_path / "corpus", range(10))
     build(store, corpus, embedder)
-    with pytest.raises(StoreMismatch, match=r"QA_CHROMA_URL.*qa rebuild"):
+    with pytest.raises(StoreMismatch, match=r"QA_CHROMA_URL is set") as refused:
         opened(store, corpus, embedder, server=server)
+    assert refused.value.hint == build_hint(corpus)
     build(store, corpus, embedder, server=server)
     opened(store, corpus, embedder, server=server).close()
-    with pytest.raises(StoreMismatch, match=r"QA_CHROMA_URL.*qa rebuild"):
+    with pytest.raises(StoreMismatch, match=r"QA_CHROMA_URL is not set") as refused:
         opened(store, corpus, embedder)
+    assert refused.value.hint == build_hint(corpus)
     assert build(store, corpus, embedder).embedded == 0
     opened(store, corpus, embedder).close()
 
@@ -250,7 +253,7 @@ def test_a_quota_like_that_of_chroma_cloud_is_kept(tmp_path, store, server, embe
     with quota(server, 20) as narrow:
         with pytest.raises(StoreError):
             build(store, corpus, embedder, server=narrow)
-        monkeypatch.setattr(ChromaServer, "most", 20)
+        monkeypatch.setattr(ChromaServer, "max_records", 20)
         build(store, corpus, embedder, server=narrow)
         with opened(store, corpus, embedder, server=narrow) as generation:
             assert len(content(generation)) == 50
@@ -259,10 +262,10 @@ def test_a_quota_like_that_of_chroma_cloud_is_kept(tmp_path, store, server, embe
 
 
 def test_chroma_cloud_s_quota_is_known():
-    assert ChromaServer("https://api.trychroma.com").most == 300
-    assert ChromaServer("https://europe-west1.gcp.trychroma.com:443").most == 300
-    assert ChromaServer("https://trychroma.com.example.org").most is None
-    assert ChromaServer("http://localhost:8000").most is None
+    assert ChromaServer("https://api.trychroma.com").max_records == 300
+    assert ChromaServer("https://europe-west1.gcp.trychroma.com:443").max_records == 300
+    assert ChromaServer("https://trychroma.com.example.org").max_records is None
+    assert ChromaServer("http://localhost:8000").max_records is None
 
 
 def test_the_token_is_not_shown():

@@ -9,8 +9,9 @@ import sys
 
 import paths
 import pytest
-from stores import HashEmbedder, content, corpus_of, opened
+from stores import HashEmbedder, build_hint, content, corpus_of, opened
 
+from qa.config import error_text
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
 from qa.index.build import build
 from qa.index.integrity import store_status
@@ -89,11 +90,11 @@ def test_damage_is_told_with_the_way_out_and_a_rebuild_mends_it(store, corpus, d
     embedder = HashEmbedder()
     with pytest.raises(StoreDamaged) as caught, opened(store, corpus, embedder) as generation:
         content(generation)
-    assert "qa rebuild" in str(caught.value)
+    assert caught.value.hint == build_hint(corpus)
     assert "\n" not in str(caught.value)
     status = store_status(store, corpus, fingerprint=embedder.fingerprint)
-    assert not status.sound
-    assert "qa rebuild" in status.verdict
+    assert status.problem is not None
+    assert status.problem.hint == build_hint(corpus)
     report = build(store, corpus, embedder)
     assert (report.papers, report.embedded) == (40, 0)  # what was embedded is not lost
     with opened(store, corpus, embedder) as generation:
@@ -140,11 +141,11 @@ def test_a_flipped_bit_is_noticed_and_mended(store, corpus, name, place):
     flip(next(generation.rglob(name)), place(generation))
     embedder = HashEmbedder()
     status = store_status(store, corpus, fingerprint=embedder.fingerprint)
-    assert name in status.verdict
-    assert "qa rebuild" in status.verdict
+    assert name in str(status.problem)
+    assert status.problem.hint == build_hint(corpus)
     report = build(store, corpus, embedder)
     assert (report.new, report.embedded) == (40, 0)
-    assert store_status(store, corpus, fingerprint=embedder.fingerprint).sound
+    assert store_status(store, corpus, fingerprint=embedder.fingerprint).problem is None
 
 
 def test_a_damaged_row_of_the_cache_is_embedded_again(store, corpus):
@@ -171,25 +172,26 @@ def test_a_cache_damaged_within_is_set_aside_in_mid_build(store, corpus, tmp_pat
     assert build(store, grown, embedder, force=True).embedded == 0
 
 
-def test_a_fault_names_the_corpus_in_the_command_that_mends_it(store, corpus):
+def test_an_error_names_the_corpus_in_the_command_that_mends_it(store, corpus):
     with opened(store, corpus, HashEmbedder()) as generation:
         generation._papers.close()  # as a database that has gone while it was asked
         with pytest.raises(StoreDamaged) as asked:
             generation.ids()
-    assert str(asked.value).endswith(f" with: qa rebuild {corpus.path}")
+    assert error_text(asked.value).endswith(f" with: qa rebuild {corpus.path}")
     (live(store) / "manifest.json").write_text("{")
     with pytest.raises(StoreDamaged) as caught:
         opened(store, corpus, HashEmbedder())
-    assert str(caught.value).endswith(f" with: qa rebuild {corpus.path}")
+    assert error_text(caught.value).endswith(f" with: qa rebuild {corpus.path}")
     status = store_status(store, corpus, fingerprint=HashEmbedder().fingerprint)
-    assert status.verdict == str(caught.value)
+    assert error_text(status.problem) == error_text(caught.value)
 
 
 def test_a_store_of_another_format_is_refused(store, corpus):
     path = live(store) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 999}))
-    with pytest.raises(StoreMismatch, match=r"format 999.*qa rebuild"):
+    with pytest.raises(StoreMismatch, match=r"format 999") as refused:
         opened(store, corpus, HashEmbedder())
+    assert refused.value.hint == build_hint(corpus)
     assert build(store, corpus, HashEmbedder()).papers == 40
     opened(store, corpus, HashEmbedder()).close()
 
@@ -260,8 +262,9 @@ def test_a_folder_in_place_of_the_pointer_is_told_and_mended(store, corpus):
     current.unlink()
     current.mkdir()
     (current / "stray").touch()
-    with pytest.raises(StoreDamaged, match="qa rebuild"):
+    with pytest.raises(StoreDamaged) as caught:
         opened(store, corpus, HashEmbedder())
+    assert caught.value.hint == build_hint(corpus)
     build(store, corpus, HashEmbedder())
     with opened(store, corpus, HashEmbedder()) as generation:
         assert generation.paper_count == 40

@@ -91,7 +91,7 @@ def check(store, corpus, size):
         assert len(found) == report.papers == size
         assert generation.vector_count() == report.chunks
         assert len(list(generation.folder.parent.glob("g-*"))) == 1
-    assert store_status(store, corpus, fingerprint=embedder.fingerprint).sound
+    assert store_status(store, corpus, fingerprint=embedder.fingerprint).problem is None
 
 
 def kill_many(folder, chance, count):

@@ -3,12 +3,11 @@
 import functools
 import os
 
-from qa.config import Config
+from qa.config import LOCAL_EMBEDDING, Config
 from qa.index.embedding import open_embedder
-from qa.index.embedding.base import LOCAL_MODEL
 
 
 @functools.cache
 def minilm():
     cache = Config.from_env(os.environ).cache
-    return open_embedder(LOCAL_MODEL, api_key=None, base_url=None, cache=cache)
+    return open_embedder(LOCAL_EMBEDDING, api_key=None, base_url=None, cache=cache)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from qa.corpus.readers.corpus import read_corpus
+from qa.errors import Action, Hint
 from qa.index.build import build
 from qa.index.generation import Generation
 
@@ -69,6 +70,11 @@ def write_corpus(folder, entries, *, name="papers.txt"):
 def corpus_of(folder, numbers, *, revised=()):
     """Write a corpus of the numbered papers, some of them revised, and return it."""
     return write_corpus(folder, [entry(n, revision=int(n in revised)) for n in numbers])
+
+
+def build_hint(corpus):
+    """Return the hint of an error that a rebuild of the corpus mends."""
+    return Hint(Action.REBUILD, corpus.path)
 
 
 def opened(store, corpus, embedder, **options):

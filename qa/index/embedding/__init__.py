@@ -1,11 +1,10 @@
-"""Texts to vectors, by a model on this machine or by an OpenAI-compatible server."""
+"""Embedding models: MiniLM on this machine, or a model on an OpenAI-compatible server."""
 
 from pathlib import Path
 
-from qa.index.embedding.base import LOCAL_MODEL, Embedder, FloatArray, Passage
+from qa.config import LOCAL_EMBEDDING
+from qa.index.embedding.base import Embedder
 from qa.progress import ProgressListener, ignore_progress
-
-__all__ = ["LOCAL_MODEL", "Embedder", "FloatArray", "Passage", "open_embedder"]
 
 
 def open_embedder(
@@ -16,11 +15,11 @@ def open_embedder(
     cache: Path,
     progress: ProgressListener = ignore_progress,
 ) -> Embedder:
-    """Return the embedding model called `name`; any name but the local one is a server's.
+    """Return the embedding model called `name`; any name but LOCAL_EMBEDDING is on a server.
 
-    Nothing is loaded, fetched or asked before the first text. Raises EmbeddingError.
+    Nothing is loaded or downloaded before the first text is embedded. Raises EmbeddingError.
     """
-    if name.casefold() == LOCAL_MODEL.casefold():
+    if name.casefold() == LOCAL_EMBEDDING.casefold():
         from qa.index.embedding.minilm import MiniLM
 
         return MiniLM(cache, progress)

