@@ -9,17 +9,21 @@ or directly behind a `python` block. A command ends with exit code 0 unless the 
 `console` block says otherwise: `<!-- exit code 3 -->`.
 """
 
+import fcntl
 import os
 import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
+import termios
 import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from chat_server import ChatServer
 from paths import CORPORA, DOCS, README, ROOT
@@ -72,7 +76,8 @@ _BLOCK = re.compile(
 )
 # What differs from one run to the next: time taken, dates, sizes, names made of them.
 _VARYING = {
-    r"\d+\.\d s\b": "N s",
+    r"\d+\.\d+ s\b": "N s",
+    r'"(rank|judge|write|total)": [\d.]+': r'"\1": N',
     r"\d{4}-\d\d-\d\dT[\d:]+\+00:00": "DATE",
     r"g-\d{8}-\d{6}-[0-9a-f]{6}": "GENERATION",
     r"-[0-9a-f]{8}\b": "-PATH",
@@ -170,7 +175,7 @@ class Desk:
         shutil.copytree(store, self.store)
         shutil.copytree(weights, self.cache, ignore=shutil.ignore_patterns("verdicts*", "*.lock"))
 
-    def __enter__(self) -> "Desk":
+    def __enter__(self) -> Self:
         self._server.__enter__()
         return self
 
@@ -197,8 +202,16 @@ class Desk:
         return self._run(["bash", "-o", "pipefail", "-c", command], environment)
 
     def run_python(self, code: str) -> Run:
-        """Run a Python program."""
-        return self._run([sys.executable, "-W", "ignore", "-c", code], self._environment)
+        """Run a Python program; `output` is its stdout, or its stderr if it failed."""
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.project,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Run(done.stderr if done.returncode else done.stdout, done.returncode)
 
     def coloured(self, command: str) -> str:
         """What the command prints to a terminal of 80 columns with colours, stderr at the end."""
@@ -219,10 +232,6 @@ def in_terminal(
     words: list[str], folder: Path, environment: dict[str, str], *, stderr: bool = False
 ) -> tuple[str, subprocess.Popen[bytes]]:
     """Run the words in a pseudo-terminal; with `stderr` that stream is kept apart until the end."""
-    import fcntl
-    import struct
-    import termios
-
     reader, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
     with subprocess.Popen(
@@ -253,8 +262,7 @@ def outputs(page: Path, desk: Desk) -> list[tuple[Block, Run | None]]:
     python: Run | None = None
     shown: list[tuple[Block, Run | None]] = []
     for block in blocks(page):
-        for command in block.commands:
-            command = without_installation(command)
+        for command in map(without_installation, block.commands):
             if not command or command in NOT_RUN:
                 continue
             runs[command] = run = desk.run(command)

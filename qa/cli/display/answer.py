@@ -45,7 +45,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def answer_json(answer: Answer, corpus: str) -> str:
-    """The answer as one JSON document; its fields are those of the README's table."""
+    """The answer as one JSON document; its fields are those of docs/json.md."""
     return dump(answer_document(answer, corpus))
 
 
