@@ -88,6 +88,8 @@ def test_every_block_is_of_a_kind_that_is_checked(page):
     text = page.read_text(encoding="utf-8")
     assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(blocks(page))
     assert {block.language for block in blocks(page)} <= LANGUAGES
+    diagrams = [block.text for block in blocks(page) if not block.language]
+    assert not re.search(r"^ *\$ ", "".join(diagrams), re.MULTILINE)
 
 
 def test_only_commands_that_are_in_a_page_are_left_out_of_running():
