@@ -390,7 +390,7 @@ def mcp(
 ) -> None:
     """Serve the corpus to assistants, by the Model Context Protocol.
 
-    Assistants start this themselves; the README has the configuration for the common ones.
+    Assistants start this themselves; docs/mcp.md has the configuration for the common ones.
 
     For example:
 

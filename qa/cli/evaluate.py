@@ -88,7 +88,7 @@ async def _answer(library: Library, question: str, judge: GoldJudge | None) -> F
 
 
 def _print(out: Console, scores: list[Score], settings: str) -> None:
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)  # fits 80 columns
     measures = [*SHARES, "read", "calls", "tokens"]
     for name in ("type", "questions", *measures):
         table.add_column(name, justify="left" if name == "type" else "right", no_wrap=True)

@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import paths
 import pytest
 from chat_server import ChatServer, Reply, Status
 from gguf_files import LLAMA, gguf
@@ -67,9 +68,9 @@ def test_each_question_gets_the_document_that_ask_prints(here, qa):
     assert "3 questions: " in done.stderr
 
 
-def test_the_command_of_the_readme_answers_every_question(here, qa):
-    readme = (QUESTIONS.parent.parent / "README.md").read_text(encoding="utf-8")
-    words = re.search(r"^\$ ask (--file .*)$", readme, re.MULTILINE)[1].split()
+def test_the_command_of_the_docs_answers_every_question(here, qa):
+    page = (paths.DOCS / "many-questions.md").read_text(encoding="utf-8")
+    words = re.search(r"^\$ ask (--file .*)$", page, re.MULTILINE)[1].split()
     assert qa("ask", *words).exit_code == 0
     assert [line["line"] for line in lines_in(here / "answers.jsonl")] == [2, 4, 5]
 

@@ -17,7 +17,7 @@ from qa.cli.chat import COMMANDS, save
 from qa.errors import ConfigError
 from qa.library import open_corpus
 
-README = paths.README.read_text(encoding="utf-8")
+PAGE = (paths.DOCS / "conversation.md").read_text(encoding="utf-8")
 FIRST = "which papers train without backprop?"
 FOLLOW_UP = "and which of those release code?"
 WHOLE = "which papers that train without backprop release code?"
@@ -186,18 +186,8 @@ def test_filters_that_nothing_passes_are_told(seeds, talk):
     assert "No paper of this corpus has a known year." in done.stderr
 
 
-def test_script_of_the_readme_prints_what_stands_there(seeds, qa):
-    marked = README.partition("<!-- script: chat -->")[2]
-    script = re.search(r"\$ printf '(.*)' \| qa chat\n", marked)[1].replace("\\n", "\n")
-    shown = re.search(r"```text\n(.*?)```", marked, re.DOTALL)[1]
-    printed = " ".join(qa("chat", stdin=script).stdout.split())
-    place = 0
-    for part in shown.split("…\n"):
-        place = printed.index(" ".join(part.split()), place)
-
-
-def test_every_command_is_in_the_readme():
-    assert [name for name in COMMANDS if f"`{name}" not in README] == []
+def test_every_command_is_in_the_docs():
+    assert [name for name in COMMANDS if f"`{name}" not in PAGE] == []
 
 
 def test_new_forgets_what_was_asked(seeds, talk):

@@ -1,4 +1,4 @@
-"""The MCP server as clients reach it: over pipes, over sockets, and as the README configures it."""
+"""The MCP server as clients reach it: over pipes, sockets, and as docs/mcp.md configures it."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ from qa.index.layout import StoreLayout
 from qa.index.locks import writer_lock
 from qa.mcp.transport import Address
 
-README = paths.README.read_text(encoding="utf-8")
+PAGE = (paths.DOCS / "mcp.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_without_the_extra_one_line_says_what_to_install(qa, monkeypatch):
 
 def shell_servers():
     """The commands of `claude mcp add NAME -- COMMAND`, and the addresses it is given."""
-    for line in re.findall(r"^claude mcp add (.*)$", README, re.MULTILINE):
+    for line in re.findall(r"^\$ claude mcp add (.*)$", PAGE, re.MULTILINE):
         words = shlex.split(line)
         if "--" in words:
             yield {"command": words[words.index("--") + 1], "args": words[words.index("--") + 2 :]}
@@ -279,19 +279,19 @@ def shell_servers():
 
 
 def configured_servers():
-    """Every server that a snippet of the README configures."""
+    """Every server that a snippet of the page configures."""
     yield from shell_servers()
-    for block in re.findall(r"```jsonc\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```jsonc\n(.*?)```", PAGE, re.DOTALL):
         document = json.loads(block)
         (servers,) = (document[key] for key in ("mcpServers", "servers") if key in document)
         yield servers["ask-papers"]
-    for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL):
         document = tomllib.loads(block)
         if "mcp_servers" in document:
             yield document["mcp_servers"]["ask-papers"]
 
 
-def test_the_readme_configures_the_common_clients():
+def test_the_docs_configure_the_common_clients():
     servers = list(configured_servers())
     assert len(servers) == 5
     assert [s["url"] for s in servers if "url" in s] == [
@@ -300,7 +300,7 @@ def test_the_readme_configures_the_common_clients():
 
 
 @pytest.mark.parametrize("server", [s for s in configured_servers() if "command" in s], ids=str)
-def test_what_the_readme_configures_really_starts(seeds, server):
+def test_what_the_docs_configure_really_starts(seeds, server):
     installed = shutil.which(server["command"], path=str(Path(sys.executable).parent))
     parameters = StdioServerParameters(
         command=installed, args=server["args"], env={**settings(), **server.get("env", {})}
@@ -313,6 +313,6 @@ def test_what_the_readme_configures_really_starts(seeds, server):
     assert len(asyncio.run(hold()).tools) == 4
 
 
-def test_every_tool_is_in_the_readme():
+def test_every_tool_is_in_the_docs():
     for tool in ("ask", "search_papers", "get_paper", "corpus_status"):
-        assert f"| `{tool}` |" in README
+        assert f"| `{tool}` |" in PAGE

@@ -7,3 +7,4 @@ TESTS = SUPPORT.parent
 ROOT = TESTS.parent
 CORPORA = TESTS / "fixtures" / "corpora"
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"

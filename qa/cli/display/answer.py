@@ -40,7 +40,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def answer_json(answer: Answer, corpus: str) -> str:
-    """Return the answer as one JSON document; the README lists its fields."""
+    """Return the answer as one JSON document; docs/json.md lists its fields."""
     return dump(answer_document(answer, corpus))
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import paths
 import pytest
 from chat_server import ChatServer, Status
 from rich.cells import cell_len
@@ -209,15 +208,6 @@ def test_verbose_goes_to_stderr_and_changes_nothing_on_stdout(server, qa):
     assert re.sub(calls, "", plain.stdout) == re.sub(calls, "", verbose.stdout)
     assert "Round 1: " in verbose.stderr
     assert "Round 1: " not in plain.stderr
-
-
-def test_the_round_in_the_readme_is_the_programs_own(server):
-    readme = paths.README.read_text(encoding="utf-8")
-    shown = re.search(r"<!-- verbose -->\n```text\n(.*?)```", readme, re.DOTALL)[1]
-    printed, place = "\n".join(told(events_of(BACKPROP)[0])), 0
-    for part in re.split(r"^…\n| …\n", shown, flags=re.MULTILINE):
-        assert part
-        place = printed.index(part, place)
 
 
 def test_verbose_leaves_json_alone(server, qa):

@@ -31,7 +31,7 @@ from qa.llm.llama_cpp.server import Capacity
 from qa.llm.messages import Message
 from qa.llm.prompts import load_prompt
 
-README = paths.README
+PAGE = paths.DOCS / "models.md"
 QUESTION = "which lanes made people cycle?"
 
 
@@ -500,7 +500,7 @@ class TestEnd:
 
 @pytest.fixture
 def at_home(weights, tmp_path, environment, small_corpus):
-    """The small corpus, and the model where the README has it."""
+    """The small corpus, and the model where docs/models.md has it."""
     environment.setenv("HOME", str(tmp_path))
     environment.setenv("USERPROFILE", str(tmp_path))
     environment.setenv("QA_CORPUS", str(small_corpus))
@@ -509,16 +509,16 @@ def at_home(weights, tmp_path, environment, small_corpus):
     return environment
 
 
-def command_of_the_readme():
+def command_of_the_page():
     """The setting and the words of the section's `ask`."""
-    section = README.read_text(encoding="utf-8").partition("### A local model file")[2]
+    section = PAGE.read_text(encoding="utf-8").partition("## A model file")[2]
     setting, ask, *words = shlex.split(re.search(r"^\$ (QA_MODEL=.*)$", section, re.MULTILINE)[1])
     assert ask == "ask"
     return setting.removeprefix("QA_MODEL="), words
 
 
-def test_the_readmes_command_judges_writes_and_checks(at_home, qa):
-    name, words = command_of_the_readme()
+def test_the_command_of_the_docs_judges_writes_and_checks(at_home, qa):
+    name, words = command_of_the_page()
     at_home.setenv("QA_MODEL", name)
     done = qa("ask", *words, "--json")
     assert done.exit_code in {0, 3}, done.output
