@@ -53,15 +53,14 @@ def refreshed(page: Path, desk: Desk) -> str:
 
 def main() -> None:
     """Refresh the pages and the picture, and name those that changed."""
-    from qa.config import Config, bundled
+    from qa.config import LOCAL_EMBEDDING, Config, bundled
     from qa.corpus.readers.corpus import read_corpus
     from qa.index.build import build
     from qa.index.embedding import open_embedder
-    from qa.index.embedding.base import LOCAL_MODEL
 
     cache = Config.from_env(os.environ).cache
     with tempfile.TemporaryDirectory() as folder:
-        embedder = open_embedder(LOCAL_MODEL, api_key=None, base_url=None, cache=cache)
+        embedder = open_embedder(LOCAL_EMBEDDING, api_key=None, base_url=None, cache=cache)
         build(Path(folder) / "store", read_corpus(bundled("seeds")), embedder)
         for number, page in enumerate((*PAGES, PICTURE)):
             place = Path(folder) / str(number)

@@ -28,7 +28,10 @@ def seeds_store(tmp_path_factory, weights_folder):
     from qa.corpus.readers.corpus import read_corpus
     from qa.index.build import build
 
-    store = tmp_path_factory.mktemp("stores")
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent  # one store for all workers: the first builds it, the others wait
+    store = shared / "seeds_store"
     build(store, read_corpus(bundled("seeds")), minilm())
     return store
 

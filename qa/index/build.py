@@ -16,11 +16,10 @@ from qa.index.chroma_server import ChromaServer, remove_old_collections
 from qa.index.dedupe import MergedPapers, ReadReport
 from qa.index.embedding.base import Embedder
 from qa.index.embedding_cache import EmbeddingCache
-from qa.index.file_errors import naming_corpus, writing_errors
 from qa.index.generation import Generation
 from qa.index.generation_writer import BuildContext, Changes, GenerationWriter
 from qa.index.integrity import verify
-from qa.index.layout import StoreLayout, remove_tree
+from qa.index.layout import StoreLayout, naming_corpus, remove_tree, writing_errors
 from qa.index.locks import LockHolder, offer_lease, withdraw_lease, writer_lock
 from qa.index.manifest import CorpusState, Manifest, SkippedEntries, reader_fingerprint
 from qa.progress import ProgressListener, ignore_progress

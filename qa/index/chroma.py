@@ -16,7 +16,7 @@ from qa.errors import StoreDamaged, StoreError
 from qa.index.chroma_engine import COLLECTION, EngineCollection, ErrorTranslator, Hits
 from qa.index.chroma_server import ChromaServer, close_client
 from qa.index.embedding.base import FloatArray
-from qa.index.file_errors import REBUILD
+from qa.index.layout import REBUILD
 
 if TYPE_CHECKING:
     from chromadb import Collection

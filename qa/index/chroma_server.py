@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from qa.errors import StoreDamaged, StoreError
-from qa.index.file_errors import REBUILD
-from qa.index.layout import StoreLayout, replace_file
+from qa.index.layout import REBUILD, StoreLayout, replace_file
 
 if TYPE_CHECKING:
     import httpx

@@ -22,8 +22,7 @@ from qa.index.chroma import Vectors, open_collection, open_folder
 from qa.index.chroma_server import ChromaServer
 from qa.index.embedding.base import FloatArray
 from qa.index.embedding_cache import Bits
-from qa.index.file_errors import REBUILD, naming_corpus, reading_errors
-from qa.index.layout import StoreLayout
+from qa.index.layout import REBUILD, StoreLayout, naming_corpus, reading_errors
 from qa.index.locks import Lease
 from qa.index.manifest import CorpusState, Manifest
 from qa.index.papers_db import PapersReader

@@ -14,9 +14,8 @@ from qa.index.bm25 import longest_word
 from qa.index.chroma_server import ChromaServer
 from qa.index.embedding.base import FloatArray
 from qa.index.embedding_cache import EmbeddingCache
-from qa.index.file_errors import REBUILD, naming_corpus, reading_errors
 from qa.index.generation import Generation
-from qa.index.layout import StoreLayout, size_on_disk
+from qa.index.layout import REBUILD, StoreLayout, naming_corpus, reading_errors, size_on_disk
 from qa.index.locks import LockHolder, is_locked, lock_holder
 from qa.index.manifest import Manifest
 

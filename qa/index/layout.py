@@ -1,15 +1,22 @@
-"""Where a store keeps what: one folder for each corpus, and in it one for each generation."""
+"""The files of a store: where they lie, how they are replaced, and the errors of reading them."""
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qa.errors import StoreDamaged
+from qa.errors import Action, Hint, StoreDamaged, StoreError
 
+REBUILD = Hint(Action.REBUILD)  # of a corpus that `naming_corpus` fills in
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_CACHE_KEPT = "What was embedded so far is kept."
 _GENERATION = re.compile(r"g-[0-9a-z-]{4,64}")
 
 
@@ -21,7 +28,7 @@ class StoreLayout:
 
     @classmethod
     def of(cls, store: Path, corpus: Path) -> "StoreLayout":
-        """Return the layout for a corpus, named for people and told apart by its whole path."""
+        """Return the layout for a corpus; a digest of its whole path is part of the name."""
         resolved = corpus.expanduser().resolve()
         name = re.sub(r"[^a-z0-9]+", "-", resolved.stem.lower())[:32].strip("-") or "corpus"
         return cls(store / f"{name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:8]}")
@@ -51,7 +58,7 @@ class StoreLayout:
         return self.folder / name
 
     def live(self) -> str | None:
-        """Return the live generation's name, or None before the first; may raise StoreDamaged."""
+        """Return the live generation's name, None if there is none yet; raises StoreDamaged."""
         try:
             name = self.current.read_text("utf-8").strip()
         except FileNotFoundError:
@@ -59,13 +66,13 @@ class StoreLayout:
         except (UnicodeDecodeError, IsADirectoryError):
             name = ""
         if not _GENERATION.fullmatch(name):
-            raise StoreDamaged(f"{self.current} names no generation. Mend it with: qa rebuild")
+            raise StoreDamaged(f"{self.current} names no generation.", hint=REBUILD)
         return name
 
     def publish(self, name: str) -> None:
-        """Make a generation the live one, at once and for good."""
+        """Make a generation the live one in one step that outlives a power cut."""
         sync_tree(self.generation(name))
-        if self.current.is_dir():  # nothing of ours, and in the way
+        if self.current.is_dir():  # no program of ours has made it
             shutil.rmtree(self.current)
         replace_file(self.current, f"{name}\n".encode())
 
@@ -97,7 +104,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring every file below a folder, and the folders themselves, to the disk."""
+    """Wait until every file below a folder, and the folders themselves, are on the disk."""
     for here, _, names in os.walk(folder):
         for name in names:
             _sync(Path(here, name))
@@ -123,6 +130,64 @@ def size_on_disk(folder: Path) -> int:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder, the manifest first: what is half removed must not look whole."""
+    """Remove a folder, the manifest first: a folder removed in part must not look complete."""
     (folder / "manifest.json").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def naming_corpus(corpus: Path) -> Iterator[None]:
+    """Put the corpus into the hint of a StoreError, unless the hint has one."""
+    try:
+        yield
+    except StoreError as exc:
+        if exc.hint is not None and exc.hint.corpus is None:
+            exc.hint = replace(exc.hint, corpus=corpus)
+        raise
+
+
+@contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Translate what can go wrong while a store's file is read."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise StoreDamaged(f"{path} cannot be read ({exc}).", hint=REBUILD) from exc
+    except FileNotFoundError as exc:
+        raise StoreDamaged(f"{exc.filename or path} is missing.", hint=REBUILD) from exc
+    except OSError as exc:
+        raise StoreError(f"{path} cannot be read: {_reason(exc)}") from exc
+
+
+@contextmanager
+def writing_errors(folder: Path) -> Iterator[None]:
+    """Translate what can go wrong while a store is written; the old generation is untouched."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        if "full" in str(exc):  # SQLite's own words: Python gives them no class of their own
+            raise _disk_full(folder) from exc
+        message = f"The store in {folder} could not be written ({exc}). {_CACHE_KEPT}"
+        raise StoreError(message, hint=REBUILD) from exc
+    except OSError as exc:
+        if exc.errno in _DISK_FULL:
+            raise _disk_full(folder) from exc
+        name = exc.filename or folder
+        raise StoreError(f"{name} could not be written: {_reason(exc)}") from exc
+
+
+def _disk_full(folder: Path) -> StoreError:
+    return StoreError(
+        f"The disk is full: the store in {folder} could not be written. {_CACHE_KEPT} "
+        "Free some space first.",
+        hint=REBUILD,
+    )
+
+
+def _reason(exc: OSError) -> str:
+    """Return what the system says, and what the user can do about it."""
+    if exc.errno in _FORBIDDEN:
+        advice = "Allow this user to use the folder, or name another one in QA_STORE."
+    else:
+        advice = "Check the disk, or name another folder in QA_STORE."
+    return f"{exc.strerror or exc}. {advice}"

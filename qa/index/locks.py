@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from qa.errors import StoreLocked
-from qa.index.file_errors import REBUILD
-from qa.index.layout import StoreLayout, replace_file
+from qa.index.layout import REBUILD, StoreLayout, replace_file
 
 # Seconds after which an old generation is removed on a system without shared file locks.
 _UNUSED_AFTER = 24 * 3600.0

@@ -11,8 +11,7 @@ from pathlib import Path
 from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import READER_VERSION, Corpus, CorpusFile
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
-from qa.index.file_errors import REBUILD
-from qa.index.layout import StoreLayout, replace_file
+from qa.index.layout import REBUILD, StoreLayout, replace_file
 
 FORMAT = 3  # of everything in a generation's folder; stores of another format are not opened
 # Nanoseconds: a file changed again so soon after it was read may keep its size and date.

@@ -14,7 +14,7 @@ from llama_index.core.schema import BaseNode, Document, MetadataMode
 from qa.config import Config, configured
 from qa.corpus.papers import Record
 from qa.errors import CorpusError, UsageError
-from qa.index.file_errors import writing_errors
+from qa.index.layout import writing_errors
 from qa.library import Library, log, open_library
 from qa.llama_index.documents import LoadedText, fields_of, import_documents
 from qa.progress import ProgressListener, ignore_progress

@@ -1,6 +1,7 @@
 import asyncio
 import json
 
+import paths
 import pytest
 from fakes import papers
 
@@ -120,12 +121,14 @@ def test_no_model_on_the_seeds_reaches_what_the_readme_says(seeds, qa):
 
 
 def test_comparison_names_the_questions_that_changed(seeds, qa, tmp_path):
+    questions = tmp_path / "questions.jsonl"
+    lines = (paths.TESTS / "seed_questions.jsonl").read_text(encoding="utf-8").splitlines()
+    questions.write_text("\n".join(lines[:3]), encoding="utf-8")
     earlier = tmp_path / "gold.json"
-    gold = qa("eval", "tests/seed_questions.jsonl", "--judge", "gold", "--json")
-    earlier.write_text(gold.stdout)
-    same = qa("eval", "tests/seed_questions.jsonl", "--judge", "gold", "--compare", earlier)
-    assert "0 of 21 questions changed" in same.stdout
-    other = qa("eval", "tests/seed_questions.jsonl", "--no-model", "--compare", earlier)
+    earlier.write_text(qa("eval", questions, "--judge", "gold", "--json").stdout)
+    same = qa("eval", questions, "--judge", "gold", "--compare", earlier)
+    assert "0 of 3 questions changed" in same.stdout
+    other = qa("eval", questions, "--no-model", "--compare", earlier)
     assert "s01: 1.00 →" in other.stdout
 
 

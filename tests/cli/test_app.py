@@ -14,6 +14,7 @@ from small_corpus import SMALL
 
 from qa import __version__
 from qa.cli.exit_codes import error_line
+from qa.config import configured
 from qa.errors import Action, Hint, QAError, UsageError
 
 QUESTION = "which lanes made people cycle?"
@@ -364,10 +365,13 @@ def test_ctrl_c_while_the_program_is_being_loaded_is_no_traceback(command, how):
     ("error", "line"),
     [
         (QAError("It is so."), "Error: It is so."),
-        (QAError("No store.", hint=Hint(Action.REBUILD)), "Error: No store. Run: qa rebuild mine"),
+        (
+            QAError("No store.", hint=Hint(Action.REBUILD)),
+            "Error: No store. Rebuild the store with: qa rebuild mine",
+        ),
         (
             QAError("No title.", hint=Hint(Action.NAME_COLUMN, Path("a b.csv"), "title")),
-            "Error: No title. Run: qa rebuild 'a b.csv' --column title=NAME",
+            "Error: No title. Name the column with: qa rebuild 'a b.csv' --column title=NAME",
         ),
         (
             UsageError("max_tokens is 0.", parameter="max_tokens"),
@@ -376,4 +380,4 @@ def test_ctrl_c_while_the_program_is_being_loaded_is_no_traceback(command, how):
     ],
 )
 def test_an_error_ends_with_the_command_that_helps(environment, error, line):
-    assert error_line(error, Path("mine")) == line
+    assert error_line(error, configured(Path("mine"))) == line

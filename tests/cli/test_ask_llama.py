@@ -14,6 +14,7 @@ def url():
         yield running
 
 
+@pytest.mark.slow
 def test_real_server_judges_under_the_schema_and_writes(url, environment, small_corpus, qa):
     environment.setenv("QA_CORPUS", str(small_corpus))
     environment.setenv("OPENAI_BASE_URL", url)

@@ -80,7 +80,7 @@ def test_columns_are_named_once_and_kept_for_later(table, qa):
     done = qa("ask", "which ovens are old?")
     assert done.exit_code == 1
     assert "Article Title" in done.stderr
-    assert "Name it: qa rebuild --column abstract=NAME" in done.stderr
+    assert "Name the column with: qa rebuild --column abstract=NAME" in done.stderr
     done = qa("rebuild", *COLUMNS)
     assert done.exit_code == 0, done.output
     assert "Clay Ovens" in qa("ask", "which ovens are old?").stdout

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import paths
+import pytest
 from stores import HashEmbedder, content, corpus_of, opened
 
 from qa.errors import StoreMissing
@@ -100,8 +101,9 @@ def kill_many(folder, chance, count):
     return sum(kill_once(folder, n, after=chance.uniform(0, longest)) for n in range(count))
 
 
-def test_a_rebuild_can_be_killed_at_any_moment(tmp_path):
-    assert kill_many(tmp_path, random.Random(5), int(os.environ.get("QA_TEST_KILLS", "8")))
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_rebuild_can_be_killed_at_any_moment(tmp_path, kills):
+    assert kill_many(tmp_path, random.Random(5), kills)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def test_the_lock_is_given_back_after_an_error(store, corpus):
         pass
 
 
+@pytest.mark.slow
 def test_processes_rebuild_and_ask_at_once(store, tmp_path):
     seconds = float(os.environ.get("QA_TEST_SECONDS", "4"))
     corpus = corpus_of(tmp_path / "corpus", range(50))

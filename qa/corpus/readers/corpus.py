@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from qa.corpus.papers import WHOLE_FILE, Record, Skipped
-from qa.corpus.readers.unreadable import ANOTHER_FILE, EXPORT, UnreadableFile
+from qa.corpus.papers import ANOTHER_FILE, EXPORT, WHOLE_FILE, Record, Skipped, UnreadableFile
 from qa.errors import Action, CorpusError, Hint
 
 # Goes up by one with every change after which the same files might be read as other papers.

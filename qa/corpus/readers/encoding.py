@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Self
 
-from qa.corpus.readers.unreadable import UnreadableFile
+from qa.corpus.papers import UnreadableFile
 
 SAMPLE = 1 << 17  # bytes at the beginning of a file by which encoding and format are told
 _LONGEST_LINE = 1 << 24  # characters; a longer line comes in pieces, so that it fits into memory

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import EXPORT, UNPACK, Record, Skipped, UnreadableFile
 from qa.corpus.readers.bibtex import read_bibtex
 from qa.corpus.readers.csv import find_header, read_table
 from qa.corpus.readers.encoding import DecodedText
@@ -13,7 +13,6 @@ from qa.corpus.readers.json import read_json
 from qa.corpus.readers.listing_page import looks_like_listing_page, read_listing_page
 from qa.corpus.readers.markdown import LONGEST, read_markdown
 from qa.corpus.readers.tagged import ENDNOTE, NBIB, RIS, WEB_OF_SCIENCE, TaggedFormat, read_tagged
-from qa.corpus.readers.unreadable import EXPORT, UNPACK, UnreadableFile
 
 _CHUNK = 1 << 16  # characters
 _BIBTEX_WITHIN = 1000  # characters: BibTeX further down a document says how to cite it

@@ -344,6 +344,7 @@ class TestRunning:
         with caught.value as reply:
             assert reply.code == 401
 
+    @pytest.mark.slow
     def test_every_verdict_of_a_small_model_is_usable(self, model):
         system, user = load_prompt("judge.system", None), load_prompt("judge.user", None)
         papers = [paper(n) for n in range(1, 4)]
@@ -517,6 +518,7 @@ def command_of_the_page():
     return setting.removeprefix("QA_MODEL="), words
 
 
+@pytest.mark.slow
 def test_the_command_of_the_docs_judges_writes_and_checks(at_home, qa):
     name, words = command_of_the_page()
     at_home.setenv("QA_MODEL", name)
