@@ -97,6 +97,7 @@ def test_result_that_is_none_cannot_be_compared_with(tmp_path):
             load_result(path)
 
 
+@pytest.mark.slow
 def test_gold_judge_on_the_seeds_reaches_what_the_readme_says(seeds, qa):
     done = qa("eval", "tests/seed_questions.jsonl", "--judge", "gold", "--json")
     means = json.loads(done.stdout)["summary"]

@@ -142,7 +142,17 @@ def kinds(document):
     return {warning["kind"] for warning in document["warnings"]}
 
 
-@pytest.mark.parametrize("name", [name for name in FAULTS if name not in STOPS_READING])
+def most_of_them_slow(names, quick):
+    """The names as parameters, all but the first `quick` of them only in the long runs."""
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if place >= quick else [])
+        for place, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", most_of_them_slow([name for name in FAULTS if name not in STOPS_READING], 5)
+)
 def test_a_verdict_spoiled_once_is_asked_for_again(asked, name):
     done, document, _ = asked(
         name, lambda prompt, nth: is_judging(prompt) and is_chosen(prompt) and nth == 1
@@ -153,7 +163,7 @@ def test_a_verdict_spoiled_once_is_asked_for_again(asked, name):
     assert document["warnings"] == []
 
 
-@pytest.mark.parametrize("name", STOPS_READING)
+@pytest.mark.parametrize("name", most_of_them_slow(STOPS_READING, 3))
 def test_a_server_that_gives_no_verdict_ends_the_reading_and_what_was_read_is_kept(asked, name):
     done, document, _ = asked(name, lambda prompt, _: is_judging_no_right_paper(prompt))
     assert done.exit_code == 1
@@ -163,7 +173,7 @@ def test_a_server_that_gives_no_verdict_ends_the_reading_and_what_was_read_is_ke
     assert listed(document) == RIGHT
 
 
-@pytest.mark.parametrize("name", BAD_VERDICTS)
+@pytest.mark.parametrize("name", most_of_them_slow(BAD_VERDICTS, 3))
 def test_papers_whose_verdict_is_always_spoiled_are_counted_as_unjudged(asked, name):
     done, document, model = asked(
         name, lambda prompt, _: is_judging_no_right_paper(prompt) and is_chosen(prompt)
@@ -176,7 +186,7 @@ def test_papers_whose_verdict_is_always_spoiled_are_counted_as_unjudged(asked, n
     assert listed(document) == RIGHT
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", most_of_them_slow(FAULTS, 9))
 def test_a_spoiled_answer_is_told_and_its_papers_are_listed(asked, name):
     code, warned = WRITING_ENDS[name]
     done, document, _ = asked(name, lambda prompt, nth: not is_judging(prompt) and nth == 1)

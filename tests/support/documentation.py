@@ -27,7 +27,7 @@ from typing import Self
 
 from chat_server import ChatServer
 from paths import CORPORA, DOCS, README, ROOT
-from scripted_model import LabelModel
+from scripted_model import QUESTIONS, LabelModel
 
 PAGES = (README, *sorted(DOCS.glob("*.md")))
 COLUMNS = 80  # of the terminal that commands print to
@@ -44,10 +44,10 @@ OWN_FILES = {
     "arxiv-metadata.json": CORPORA / "arxiv.json",
     "notes/paper.md": CORPORA / "paper.md",
     "papers/library.bib": CORPORA / "zotero.bib",
-    "questions.jsonl": ROOT / "tests" / "seed_questions.jsonl",
 }
 OWN_TEXTS = {
     "table.csv": "Article Title,Abstract\nMoss on Roofs,Moss grows on roofs in the north.\n",
+    "questions.jsonl": "\n".join(QUESTIONS.read_text(encoding="utf-8").splitlines()[:4]),
     "questions.txt": "which papers study feedback alignment?\nwhich papers play chess?\n",
 }
 # Commands that are parsed and not run, and why. `tests/test_docs.py` holds that each is needed.
@@ -172,7 +172,9 @@ class Desk:
             shutil.copy(source, self.project / name)
         for name, text in OWN_TEXTS.items():
             (self.project / name).write_text(text, encoding="utf-8")
-        shutil.copytree(store, self.store)
+        # Other tests may have put the stores of other corpora beside the bundled one's.
+        (bundled,) = store.glob("seeds-*")
+        shutil.copytree(bundled, self.store / bundled.name)
         shutil.copytree(weights, self.cache, ignore=shutil.ignore_patterns("verdicts*", "*.lock"))
 
     def __enter__(self) -> Self:

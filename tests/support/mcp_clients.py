@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 from scripted_model import LabelModel
 
@@ -17,7 +18,8 @@ from qa.mcp.session import Session
 
 BACKPROP = "which papers train without backprop?"
 ONE_CALL = {"question": BACKPROP, "read_at_most": 2}  # to judge, before the one to write
-MODES = ["auto", "legacy"]  # of the protocol: as of 2026, and the handshake before
+# Of the protocol: as of 2026, and the handshake before.
+MODES = ["auto", pytest.param("legacy", marks=pytest.mark.slow)]
 
 
 def talk(conversation, *, mode="auto"):

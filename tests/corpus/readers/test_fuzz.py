@@ -226,7 +226,10 @@ def test_files_made_to_take_forever_do_not(name, content, tmp_path):
     entries(tmp_path / name)  # the square of these lengths would take minutes
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"b.json"}))
+BIBTEX = pytest.param("a.bib", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", [*sorted(FORMATS.keys() - {"a.bib", "b.json"}), BIBTEX])
 def test_large_file_is_never_held_as_a_whole(name, tmp_path):
     path, text = tmp_path / name, FORMATS[name]
     times = 1_000_000 // len(text)

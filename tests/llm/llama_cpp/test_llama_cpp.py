@@ -322,6 +322,7 @@ def connected(base_url):
 
 
 class TestRunning:
+    @pytest.mark.slow
     def test_calls_at_once_start_one_server(self, model):
         async def two(chat):
             other = model.chat(None)
@@ -358,6 +359,7 @@ class TestRunning:
             assert verdict.relevance in {"yes", "partly", "no"}
             assert bool(verdict.sentences) == (verdict.relevance != "no")
 
+    @pytest.mark.slow
     def test_the_same_question_gets_the_same_reply(self, model):
         ask = [Message("user", "Name a bird.")]
         replies = {with_chat(model, lambda chat: chat.complete(ask)).text for _ in range(2)}
@@ -381,6 +383,7 @@ class TestRunning:
         with pytest.raises(ChatContextTooLong, match=r"10,500 tokens .* 8,192"):
             with_chat(model, read)
 
+    @pytest.mark.slow
     def test_giving_up_while_it_loads_leaves_it_to_others(self, weights):
         local = LocalModel.find(str(weights))
 
