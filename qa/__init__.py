@@ -89,7 +89,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - classes and functions
-    """The public name, loaded from where it is defined."""
+    """Return a public name, imported from where it is defined."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -88,7 +88,7 @@ class StoreMissing(StoreError):
 
 
 class StoreMismatch(StoreError):
-    """The vector store was built from another corpus state, or for another model or format."""
+    """The vector store was built from other files, by another model, or in another format."""
 
 
 class StoreLocked(StoreError):

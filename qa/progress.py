@@ -1,4 +1,4 @@
-"""What others may hear of work: how far it has come, and hooks around it, which tracing uses."""
+"""Progress of long work, and hooks that stand around pieces of work, such as tracing's."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -22,7 +22,7 @@ ProgressListener = Callable[[Progress], None]
 
 
 def ignore_progress(_: Progress) -> None:
-    """A listener for those who do not care."""
+    """Do nothing with the progress."""
 
 
 @dataclass(slots=True)

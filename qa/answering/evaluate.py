@@ -55,7 +55,7 @@ class Score:
 
 
 def load_questions(path: Path) -> list[Question]:
-    """The questions of a JSON-lines file; raises EvaluationError naming the line that is wrong."""
+    """Return the questions of a JSON-lines file; raises EvaluationError, which names the line."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
@@ -113,7 +113,7 @@ class GoldJudge:
         self._seed = seed
 
     async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:  # noqa: ARG002
-        """The labels' verdicts, in the order of the papers."""
+        """Return the labels' verdicts, in the order of the papers."""
         return Judged(tuple(Verdict(paper.id, self._relevance(paper)) for paper in papers))
 
     def _relevance(self, paper: Paper) -> Relevance:
@@ -124,14 +124,14 @@ class GoldJudge:
         return Relevance.YES if truth != self._errs(paper) else Relevance.NO
 
     def _errs(self, paper: Paper) -> bool:
-        """Whether this verdict is one of the flipped: by hash, so that runs repeat."""
+        """Return whether this verdict is flipped: chosen by a hash, so that runs repeat."""
         text = f"{self._seed}/{self._question.id}/{paper.id}"
         draw = int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
         return draw < self._flip
 
 
 def score(question: Question, result: Finished, key_of: Callable[[str], str]) -> Score:
-    """The measures of one answer; `key_of` gives the title key of a paper id."""
+    """Return the measures of one answer; `key_of` gives the title key of a paper id."""
     answer = result.answer
     listed = [paper.id for paper in answer.papers]
     found = [key_of(id_) for id_ in listed]
@@ -169,7 +169,7 @@ def _measures(
 
 
 def average_precision(question: Question, ranked: Iterable[str]) -> float:
-    """Mean of the precision at each relevant paper's place; partial papers are left out."""
+    """Return the mean of the precision at each relevant paper; partial papers are left out."""
     hits, total = 0, 0.0
     places = (key for key in ranked if key not in question.partial)
     for place, key in enumerate(places, start=1):
@@ -180,7 +180,7 @@ def average_precision(question: Question, ranked: Iterable[str]) -> float:
 
 
 def summary(scores: Sequence[Score]) -> dict[str, dict[str, float | int | None]]:
-    """Means by question type and over all; a measure without values is None."""
+    """Return means by question type and over all; a measure without values is None."""
     groups = {kind: [s for s in scores if s.type == kind] for kind in TYPES}
     groups["all"] = list(scores)
     return {kind: _means(group) for kind, group in groups.items() if group}
@@ -195,12 +195,12 @@ def _means(scores: Sequence[Score]) -> dict[str, float | int | None]:
 
 
 def as_document(scores: Sequence[Score], **settings: str | None) -> dict[str, Any]:
-    """The result as `--json` prints it and `--compare` reads it."""
+    """Return the result as `--json` prints it and `--compare` reads it."""
     return {**settings, "summary": summary(scores), "questions": [asdict(s) for s in scores]}
 
 
 def load_result(path: Path) -> dict[str, Any]:
-    """An earlier `--json` result; raises EvaluationError if it is none."""
+    """Return an earlier `--json` result; raises EvaluationError if the file has none."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(document["summary"], dict) and isinstance(document["questions"], list):
@@ -213,7 +213,7 @@ def load_result(path: Path) -> dict[str, Any]:
 
 
 def changes(earlier: dict[str, Any], scores: Sequence[Score]) -> list[tuple[str, float, float]]:
-    """The questions whose F1 changed (for `none`: whether it abstained), as (id, before, now)."""
+    """Return the questions whose F1 changed, as (id, before, now); for `none` the abstention."""
     before = {entry["id"]: _quality(entry) for entry in earlier["questions"]}
     now = {s.id: _quality(asdict(s)) for s in scores}
     return [(id_, before[id_], now[id_]) for id_ in now if before.get(id_, now[id_]) != now[id_]]

@@ -1,4 +1,4 @@
-"""Events of the pipeline: what its steps hand on, and the progress that a listener sees."""
+"""Events of the pipeline: what its steps pass on, and the progress that listeners receive."""
 
 import time
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Clock:
     write: float = 0.0
 
     def seconds(self) -> Seconds:
-        """The times so far, in the form that is printed."""
+        """Return the seconds so far, by stage."""
         return Seconds(self.rank, self.judge, self.write, time.perf_counter() - self.began)
 
 

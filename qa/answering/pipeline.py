@@ -1,7 +1,8 @@
-"""From question to answer: rank, judge, rank again by the verdicts until done, write, check.
+"""From question to answer: rank, judge, rank again by the verdicts until done, write.
 
 A LlamaIndex workflow: a step may return the event that starts an earlier one, so reading on is the
-loop rank → judge → rank. Progress goes to the event stream while it happens.
+loop rank → judge → rank; `Pipeline._next` says why it ends. The answer is checked while it is
+written. Progress goes to the event stream while it happens.
 """
 
 import time
@@ -155,7 +156,7 @@ class Pipeline(Workflow):
     @step
     @_observed
     async def write(self, ctx: Context, ev: Decided) -> Written:
-        """Write the answer from the papers that qualify."""
+        """Write the answer from the papers that qualify, and check it as it comes."""
         state = ev.state
         if self._parts.judge is not None:
             coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
@@ -230,8 +231,8 @@ class Pipeline(Workflow):
 
     @step
     @_observed
-    async def check(self, ev: Written) -> Finished:
-        """Check the answer against the abstracts and put the result together."""
+    async def assemble(self, ev: Written) -> Finished:
+        """Put the result together: the answer, its papers, and what the check found meanwhile."""
         answer = assemble_answer(ev, self._parts)
         return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
 

@@ -58,7 +58,7 @@ class ReadingHistory:
 
     @property
     def unusable(self) -> bool:
-        """Return whether the judge gave no usable verdict in the last two rounds: it never will."""
+        """Return whether the last two rounds brought no usable verdict: more would not either."""
         last = self.rounds[-2:]
         return len(last) == 2 and not any(v.relevance for verdicts in last for v in verdicts)
 

@@ -18,8 +18,8 @@ class Outcome(StrEnum):
 class Stopped(StrEnum):
     """Why the reading ended."""
 
-    DRY = "dry"  # the stopping rule: the last papers read did not answer
-    EXHAUSTED = "exhausted"  # every paper was read
+    DRY = "dry"  # the stopping rule says so, or no candidate is left
+    EXHAUSTED = "exhausted"  # every paper that passes the filters was read
     LIMIT = "limit"  # --limit, --quick or --max-tokens-total
     FAILED = "failed"  # the chat model gave up; what was read until then counts
 
@@ -43,7 +43,7 @@ class ListedPaper:
     title: str
     relevance: Relevance | None  # the judge's verdict; None where nobody judged the paper
     likelihood: Likelihood | None  # by score, where nobody judged; None for the others
-    score: float  # 0 to 1, of the ranking
+    score: float  # of the ranking, the best paper has 1; below 0 is possible
     cited: bool
     evidence: tuple[Evidence, ...]
     source: str

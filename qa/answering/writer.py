@@ -9,6 +9,7 @@ from qa.llm.messages import Chat, Message, Usage
 from qa.llm.prompts import Prompt, as_material
 from qa.retrieval.relevance import Likelihood, Relevance
 
+ATTEMPTS = 3  # prompts, each shorter than the one before, until one fits the context
 WHOLE = 6  # the best papers are given whole, the others by their proving sentences
 EXTENTS = {
     Relevance.YES: "answers fully",
@@ -43,7 +44,7 @@ class Writer:
     async def write(
         self, question: str, papers: Sequence[NumberedPaper], note: str
     ) -> AsyncGenerator[str, None]:
-        """The answer, piece by piece as the model speaks.
+        """Yield the answer, piece by piece as the model writes it.
 
         A prompt that does not fit the model's context is tried again with less of each abstract.
         Raises a ChatError; what was yielded before it stands.
@@ -56,7 +57,7 @@ class Writer:
                 async for piece in stream:
                     yield piece
             except ChatContextTooLong:
-                if attempt == SHRINKS - 1:
+                if attempt == ATTEMPTS - 1:
                     raise
                 continue
             finally:
@@ -64,11 +65,8 @@ class Writer:
             return
 
 
-SHRINKS = 3
-
-
 def _materials(papers: Sequence[NumberedPaper]) -> list[str]:
-    """The papers as the model sees them, each time shorter: for contexts that are small."""
+    """Return the papers as prompt texts, each shorter than the one before, for small contexts."""
     brief = [replace(paper, sentences=paper.sentences[:1]) for paper in papers]
     return [
         "\n\n".join(_material(p, whole=place < WHOLE) for place, p in enumerate(papers)),

@@ -18,7 +18,7 @@ from qa.corpus.words import content_word_spans
 # sentences: here, in the sentence splitter, or in the stop words.
 CHUNKER_VERSION = 1
 
-# Word pieces that an embedding model reads, less the two marks around a text. MiniLM's limit.
+# Word pieces in a chunk at most. MiniLM's sentence model takes 256, two of them marks.
 CHUNK_TOKENS = 254
 # A title may take this share of a chunk: some "titles" are whole abstracts.
 TITLE_SHARE = 0.5

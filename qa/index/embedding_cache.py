@@ -61,7 +61,7 @@ def cache_key(fingerprint: str, passage: Passage) -> bytes:
 
 
 class EmbeddingCache:
-    """Vectors by key in one SQLite file; when `put` returns, they are safe on disk.
+    """Vectors by key in one SQLite file; what `put` has stored outlives the process.
 
     Where the file or a row is damaged, its vectors count as missing and are embedded again.
     """

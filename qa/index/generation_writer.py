@@ -28,7 +28,7 @@ from qa.index.manifest import FORMAT, CorpusState, Manifest, SkippedEntries, rea
 from qa.index.papers_db import ChunkRow, PapersWriter, Row, paper_digest
 from qa.progress import Progress, ProgressListener
 
-_BATCH = 128  # papers; what was embedded is safe on disk after each batch
+_BATCH = 128  # papers; what was embedded is in the cache after each batch
 _PASSAGES = 128  # embedded at once; the vectors of one's words take 200 kB until they are packed
 
 T = TypeVar("T")

@@ -92,8 +92,8 @@ def _holder_file(layout: StoreLayout) -> Path:
 def _locked(layout: StoreLayout) -> StoreLocked:
     holder = lock_holder(layout) or "another process"
     return StoreLocked(
-        f"The store is being rebuilt by {holder}. Questions are still answered from the "
-        "generation before. Wait until that process has ended.",
+        f"The store is being rebuilt by {holder}. If there was one before, "
+        "questions are still answered from it. Wait until that process has ended.",
         hint=REBUILD,
     )
 

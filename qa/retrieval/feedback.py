@@ -26,7 +26,7 @@ TOWARD, AWAY = 1.0, 0.25  # steps of the vector, the question's own having lengt
 EXPANSION = 2.0  # weight of all new terms together, the question's own together having 1
 NEW_TERMS = 30
 AWAY_TERMS = 0.5  # weight of the words of papers that do not qualify
-# A word that fewer papers have names one paper, one that more have tells nothing.
+# A word in fewer papers says which paper, a word in more papers says nothing about the topic.
 RARE, COMMON = 2, 0.2  # papers; share of the papers
 KEYWORDS = 0.5  # weight of the keyword score in a candidate's score
 

@@ -1,4 +1,4 @@
-"""Where a question's words are analysed: checked, the part to embed, and the terms to look for."""
+"""Analyse a question: check it, and find the part to embed and the terms for the keyword index."""
 
 import re
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ def strip_asking(question: str) -> str:
 
 
 def content_words(question: str) -> list[str]:
-    """Return the question's words that are no stop words, in lower case, each once, in order."""
+    """Return the question's words in lower case, each once; stop words only if it has no others."""
     words = list(dict.fromkeys(_WORD.findall(strip_asking(question).lower())))
     return [word for word in words if word not in STOP_WORDS] or words
 

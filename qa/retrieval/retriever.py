@@ -126,8 +126,8 @@ class _Candidates:
 class Retriever:
     """Ranks one store's papers, or those that pass filters, for questions.
 
-    A ranking depends on nothing but question, store and filters. Which words and vectors are
-    common is taken from the whole corpus: the filtered papers may be too few to tell.
+    A ranking depends only on question, store, filters and, for `rerank`, the verdicts. Which words
+    and vectors are common is taken from the whole corpus: the filtered papers may be too few.
     """
 
     def __init__(
@@ -166,8 +166,8 @@ class Retriever:
     def rank_unjudged(self, question: str) -> Search:
         """Rank the papers by pseudo-relevance feedback, with the number to list.
 
-        This is the ranking for an answer that no judge will check: sets of papers are found better
-        than by `rank`, single papers worse.
+        It is the ranking for an answer without a judge: better than `rank` where many papers
+        answer, worse where one does.
         """
         query = self._query(question)
         found = self._candidates(query)

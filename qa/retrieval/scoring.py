@@ -1,4 +1,4 @@
-"""Scores without a judge: how well papers match a question, how many to list, when to list none.
+"""Scores: how well papers match a question, and how many to list where nobody judges.
 
 A candidate's score adds up two kinds of search: vectors (the abstract's and its best sentence's)
 and keywords (BM25). For a judge, the best candidates are also compared word by word, by vectors of
@@ -45,7 +45,7 @@ POWER = 3  # exponent of their scores, as weights in their mean; 1 to 8 give the
 
 # What is listed where nobody judges.
 POSSIBLE = 0.6  # share of the mean of the LEADERS best scores; F1 is flat up to 0.675
-LEADERS = 5  # papers; a share of the best score alone is 0.01 worse
+LEADERS = 5  # papers; with 1 instead, F1 is 0.01 lower
 LIKELY = 0.7  # share of the best score
 
 # The least similarity (of the best paper) with which a question is on the corpus's subject. With
@@ -56,12 +56,12 @@ ANSWERABLE = 0.3
 
 # The same for papers picked by an earlier question: the share of the question's words that one of
 # them must have. It was 0.31 or more for 18 questions that some of them answer, and at most 0.13
-# for 4 that none answers; 0.34 for one more of those.
+# for 4 that none answers, but 0.34 for a fifth such question.
 PICKED_ANSWER = 0.25
 
 SIGN_COSINE = math.sqrt(math.pi / 2)  # cosine / mean product with signs, for normal components
 
-# What proves a sentence, added to its cosine with the question.
+# What makes a sentence a proof, added to its cosine with the question.
 WORDS_PROVE = 0.25  # all of the question's words in it
 FIGURE_PROVES = 0.15  # a figure, where one is asked for
 OWN_PROVES = 0.05  # else: the authors speak of their own work

@@ -1,8 +1,9 @@
-"""The stopping rule: how many papers to read next, and when reading on is of no more use.
+"""The stopping rule: how many papers to read next, and when to stop.
 
-The rule keeps a budget of papers without an answer. Each paper that does not answer takes from it,
-each that answers gives some back: one answer at the top of the ranking needs little reading, many
-answers need more. Reading stops when the budget is used up.
+The rule keeps a budget: the number of papers without an answer that may still be read. A paper that
+does not answer takes one from it. The first answer sets it anew, a further answer adds to it. So a
+question with one answer at the top of the ranking needs little reading, and one with many answers
+needs more. Reading stops when the budget is used up. `answering/pipeline.py` says why it stopped.
 """
 
 import math
@@ -14,20 +15,22 @@ from qa.retrieval.relevance import ReadPaper, Relevance
 from qa.retrieval.scoring import Scores
 
 # The budget, in papers without an answer.
-START = 20.0  # at the beginning
-NOTHING_YET = 10.0  # more of it until a first answer is found: it may rank low
-ONE = 18.0  # after the first answer, if it was in the first round
-LATE = 20  # after a later first answer: 1 more for each paper read before it, up to so many
-SEVERAL, EACH, MOST = 33.0, 3.0, 45.0  # at most after two answers, more for each further one, ever
-FOUND = 12.0  # what a further answer gives back
-PARTLY_COSTS = 1 / 3  # a paper that answers in part is a sign that more are near
+AT_START = 20.0
+UNTIL_FIRST_ANSWER = 10.0  # on top of it while there is no answer: the first one may rank low
+AFTER_FIRST_ANSWER = 18.0  # if the first answer was in the first round
+MOST_FOR_LATE_ANSWER = 20  # else one more for each paper read before it, but at most this many
+PER_ANSWER = 12.0  # added for a further answer
+# After n > 1 answers the budget is at most min(LIMIT_BASE + LIMIT_PER_ANSWER x (n - 1), LIMIT).
+LIMIT_BASE, LIMIT_PER_ANSWER, LIMIT = 33.0, 3.0, 45.0
+PARTLY_COSTS = 1 / 3  # taken off for a paper that answers in part: more may be near
 
-# An answer far down among the candidates may be a mistake of the judge: it gives back less.
-DOUBTED = 0.15  # relative score up to which an answer gives back nothing
-TRUSTED = 0.35  # relative score from which it gives back all
+# An answer with a low relative score may be a mistake of the judge: it adds less.
+DOUBTED = 0.15  # relative score up to which an answer adds nothing
+TRUSTED = 0.35  # relative score from which it adds all
 
-FIRST_ROUND, ROUND, DRY_ROUND = 10, 10, 20  # papers a round; more at once after one without answers
-REMAINDER = 5  # papers that are read with this round rather than in one of their own
+FIRST_ROUND, ROUND = 10, 10  # papers
+ROUND_AFTER_NO_ANSWER = 20  # papers, after a round in which no paper answered
+REMAINDER = 5  # papers; fewer than these are read with the round before
 
 
 def relative_scores(scores: Scores) -> Scores:
@@ -42,24 +45,25 @@ def papers_left(history: Sequence[ReadPaper]) -> float:
     `history` are the papers read, in order. Those without a usable verdict do not count. The first
     answer is the only lead there is: the longer it took to find, the further it is followed.
     """
-    left, found = START, 0
+    left, found = AT_START, 0
     for before, read in enumerate(history):
         if read.relevance == Relevance.YES:
             found += 1
             if found == 1:
-                left = ONE + (min(before, LATE) if before >= FIRST_ROUND else 0)
+                late = min(before, MOST_FOR_LATE_ANSWER) if before >= FIRST_ROUND else 0
+                left = AFTER_FIRST_ANSWER + late
             else:
                 trust = min(max((read.relative_score - DOUBTED) / (TRUSTED - DOUBTED), 0.0), 1.0)
-                left = max(left - 1.0, min(left + trust * FOUND, _most(found)))
+                left = max(left - 1.0, min(left + trust * PER_ANSWER, _limit(found)))
         elif read.relevance == Relevance.PARTLY:
             left -= PARTLY_COSTS
         elif read.relevance == Relevance.NO:
             left -= 1.0
-    return left if found else left + NOTHING_YET
+    return left if found else left + UNTIL_FIRST_ANSWER
 
 
-def _most(found: int) -> float:
-    return min(SEVERAL + EACH * (found - 1), MOST)
+def _limit(found: int) -> float:
+    return min(LIMIT_BASE + LIMIT_PER_ANSWER * (found - 1), LIMIT)
 
 
 def next_round(history: Sequence[ReadPaper], last: int) -> int:
@@ -71,6 +75,6 @@ def next_round(history: Sequence[ReadPaper], last: int) -> int:
     if not history:
         return FIRST_ROUND
     fruitful = any(read.relevance == Relevance.YES for read in history[len(history) - last :])
-    size = ROUND if fruitful else DRY_ROUND
+    size = ROUND if fruitful else ROUND_AFTER_NO_ANSWER
     left = max(0, math.ceil(papers_left(history) - 1e-9))
     return left if left <= size + REMAINDER else size

@@ -10,7 +10,7 @@ uses the Python API does so by its tracer provider; its spans and ours are then 
     │   └── chat MODEL           a call of the chat model, with tokens and failed tries
     ├── write
     │   └── chat MODEL
-    └── check                    with the kinds of warnings
+    └── assemble                 with the kinds of warnings
     search                       a ranking without an answer
     rebuild                      of the vector store, with the counts of new and changed papers
 

@@ -17,9 +17,9 @@ from qa.retrieval.feedback import (
 from qa.retrieval.query import Query
 from qa.retrieval.relevance import Relevance
 from qa.retrieval.stopping import (
-    DRY_ROUND,
     FIRST_ROUND,
     ROUND,
+    ROUND_AFTER_NO_ANSWER,
     ReadPaper,
     next_round,
     papers_left,
@@ -282,7 +282,7 @@ def test_first_round_is_read_whatever_comes():
 def test_a_round_after_answers_is_small_and_after_none_large():
     fruitful = reads("yyyyyyyyyy")
     assert next_round(fruitful, 10) == ROUND
-    assert next_round(fruitful + reads("nnnnnnnnnn"), 10) == DRY_ROUND
+    assert next_round(fruitful + reads("nnnnnnnnnn"), 10) == ROUND_AFTER_NO_ANSWER
 
 
 @given(st.lists(st.tuples(st.sampled_from([YES, PARTLY, NO, None]), st.floats(-1, 1))))

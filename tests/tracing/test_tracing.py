@@ -123,7 +123,7 @@ def test_a_collector_gets_the_question_its_steps_and_calls_as_one_tree(server, c
     assert tree.count(("ask", "judge")) == rounds
     assert tree.count(("ask", "rank", "embeddings all-MiniLM-L6-v2")) == 1
     assert tree.count(("ask", "judge", "chat scripted")) == len(server.bodies) - 1
-    assert tree[-3:] == [("ask", "write"), ("ask", "write", "chat scripted"), ("ask", "check")]
+    assert tree[-3:] == [("ask", "write"), ("ask", "write", "chat scripted"), ("ask", "assemble")]
 
 
 def test_counts_of_the_question_are_those_of_the_answer(server):
@@ -483,7 +483,7 @@ def test_a_cancelled_question_ends_its_spans(server, spans, caplog):
 def test_without_a_model_a_question_is_traced_too(seeds, spans):
     ask()
     assert [span.name for span in spans()] == [
-        *("embeddings all-MiniLM-L6-v2", "rank", "write", "check", "ask")
+        *("embeddings all-MiniLM-L6-v2", "rank", "write", "assemble", "ask")
     ]
     [root] = named(spans, "ask")
     assert "gen_ai.request.model" not in root.attributes

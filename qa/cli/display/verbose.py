@@ -196,7 +196,7 @@ def _answerable(blind: PseudoFeedback) -> tuple[str, str]:
 
 
 def _cut(search: Search) -> list[str]:
-    """How many papers the scores put on the list, and between which scores it ends."""
+    """Return how many papers the scores put on the list, and between which scores it ends."""
     cut, sure, scores = search.ranking.listed, search.ranking.likely, search.ranking.scores
     if not cut:
         return ["no paper is listed"]

@@ -47,7 +47,7 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
                 if kind in _VOLUMES:
                     volumes[block.key.lower()] = volumes[kind] = _inherited(values)
                 values = {**volumes.get(_volume_of(kind, values), {}), **values}
-                yield _paper(block.key, values, source, where)
+                yield _record(block.key, values, source, where)
             elif isinstance(block, ParsingFailedBlock) or (
                 isinstance(block, ImplicitComment) and _TITLE.search(block.comment)
             ):
@@ -113,7 +113,7 @@ def _volume_of(kind: str, values: _Values) -> str:
     return "proceedings" if bare else ""
 
 
-def _paper(key: str, values: _Values, source: str, where: str) -> Record | Skipped:
+def _record(key: str, values: _Values, source: str, where: str) -> Record | Skipped:
     where = f"entry {key}, {where}" if key else where
     if any(len(set(values.get(key, ()))) > 1 for key in ("title", "abstract")):
         return Skipped(source, "malformed entry: two titles or abstracts", where)
@@ -132,7 +132,7 @@ def _paper(key: str, values: _Values, source: str, where: str) -> Record | Skipp
         arxiv=one("eprint", "arxivid", "arxiv"),
         links=[one(key).replace("\\", "") for key in ("url", "link", "ee", "howpublished", "note")],
         keywords=[word for key in _KEYWORDS for word in keyword_list(text_from_latex(one(key)))],
-    ).paper(source, where)
+    ).record(source, where)
 
 
 def _resolved(entry: "ParsedEntry", strings: Mapping[str, "String"]) -> list["Field"]:

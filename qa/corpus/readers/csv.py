@@ -79,7 +79,7 @@ def read_table(
         if row is None or any(cell.strip() for cell in row[len(header.names) :]):
             yield Skipped(source, "malformed entry", f"line {number}")
         elif any(cell.strip() for cell in row) and tuple(row) != header.names:
-            yield _entry(row, header.columns).paper(source, f"line {number}")
+            yield _entry(row, header.columns).record(source, f"line {number}")
 
 
 class _Lines:

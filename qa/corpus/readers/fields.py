@@ -107,7 +107,7 @@ class Entry:
     links: Iterable[str] = ()  # addresses; they may contain the DOI or the arXiv number
     keywords: Iterable[str] = ()
 
-    def paper(self, source: str, where: str) -> Record | Skipped:
+    def record(self, source: str, where: str) -> Record | Skipped:
         """Return the record, or a Skipped if the entry has no title or no abstract.
 
         `source` is its file, `where` its place in the file.

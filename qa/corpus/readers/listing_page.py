@@ -52,7 +52,7 @@ def read_listing_page(lines: Iterable[str], source: str) -> Iterator[Record | Sk
             continue
         if is_abstract(text):
             entry = Entry(title=title, abstract=text)
-            yield entry.paper(source, f"line {title_line or number}")
+            yield entry.record(source, f"line {title_line or number}")
             title, title_line, begun = "", 0, True
             continue
         if title and begun:

@@ -45,7 +45,7 @@ def read_markdown(text: str, source: str) -> Iterator[Record | Skipped]:
         below = lines  # the text begins with the abstract
     fields = {bare_name(field[1]): field[2] for line in lines if (field := _FIELD.fullmatch(line))}
     members = {"title": title, "abstract": _abstract(below), **fields, **front_matter}
-    yield entry_of(members, COLUMN_NAMES).paper(source, WHOLE_FILE)
+    yield entry_of(members, COLUMN_NAMES).record(source, WHOLE_FILE)
 
 
 def _front_matter(text: str) -> dict[str, object]:

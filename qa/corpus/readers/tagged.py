@@ -105,7 +105,7 @@ def read_tagged(
             # The lines between two entries are missing: the abstract may be that of either.
             yield Skipped(source, "malformed entry: two titles", f"line {start}")
         elif form.start in tags or not {*form.title, *form.abstract}.isdisjoint(tags):
-            yield _entry(piece, form).paper(source, f"line {start}")
+            yield _entry(piece, form).record(source, f"line {start}")
 
 
 def _pieces(lines: Iterable[str], form: TaggedFormat) -> Iterator[tuple[int, list[str]]]:

@@ -106,12 +106,12 @@ def test_latex_becomes_text(latex, text):
 
 @pytest.mark.parametrize("nothing", ["", "  ", "N/A", "nan", "[No abstract available]", "None."])
 def test_abstract_that_says_there_is_none_is_none(nothing):
-    skipped = Entry(title="A title", abstract=nothing).paper("f", "line 1")
+    skipped = Entry(title="A title", abstract=nothing).record("f", "line 1")
     assert skipped.reason == "no abstract"
 
 
 def test_title_may_say_no_abstract():
-    record = Entry(title="No Abstract", abstract="We show that.").paper("f", "x")
+    record = Entry(title="No Abstract", abstract="We show that.").record("f", "x")
     assert record.title == "No Abstract"
 
 
@@ -125,4 +125,4 @@ def test_title_may_say_no_abstract():
     ],
 )
 def test_label_before_an_abstract_goes_and_a_word_stays(written, abstract):
-    assert Entry(title="T", abstract=written).paper("f", "x").abstract == abstract
+    assert Entry(title="T", abstract=written).record("f", "x").abstract == abstract
