@@ -69,7 +69,16 @@ def desk(tmp_path, environment, seeds_store, weights_folder):
 # Commands and what they print
 
 
-@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+LONG = {"models.md", "evaluation.md"}  # pages whose commands read many papers
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.name in LONG else [], id=page.name)
+        for page in PAGES
+    ],
+)
 def test_commands_of_the_page_run_and_print_what_it_shows(desk, page):
     for block, run in outputs(page, desk):
         assert run, f"no command of {page.name} prints this: {block.text}"
