@@ -29,6 +29,9 @@ from chat_server import ChatServer
 from paths import CORPORA, DOCS, README, ROOT
 from scripted_model import QUESTIONS, LabelModel
 
+from qa.config import bundled
+from qa.index.layout import StoreLayout
+
 PAGES = (README, *sorted(DOCS.glob("*.md")))
 COLUMNS = 80  # of the terminal that commands print to
 OWN_SETTINGS = ("QA_", "OPENAI_", "OTEL_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
@@ -173,8 +176,8 @@ class Desk:
         for name, text in OWN_TEXTS.items():
             (self.project / name).write_text(text, encoding="utf-8")
         # Other tests may have put the stores of other corpora beside the bundled one's.
-        (bundled,) = store.glob("seeds-*")
-        shutil.copytree(bundled, self.store / bundled.name)
+        seeds = StoreLayout.of(store, bundled("seeds")).folder
+        shutil.copytree(seeds, self.store / seeds.name)
         shutil.copytree(weights, self.cache, ignore=shutil.ignore_patterns("verdicts*", "*.lock"))
 
     def __enter__(self) -> Self:
