@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import hypothesis
 import pytest
 from local_model import minilm
 from small_corpus import SMALL
@@ -11,6 +12,10 @@ from typer.testing import CliRunner
 from qa.config import Config, bundled, refuse_telemetry
 
 SETTINGS = ("QA_", "OPENAI_", "OTEL_", "NO_COLOR", "FORCE_COLOR")
+
+# No test fails for being slow: these machines may be busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 refuse_telemetry()  # some tests load ONNX Runtime themselves
 
