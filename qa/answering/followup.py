@@ -25,7 +25,7 @@ from qa.errors import (
 from qa.llm.messages import Chat, Message, Usage
 from qa.llm.prompts import Prompt, one_line
 from qa.llm.replies import extract_json
-from qa.retrieval.query import content_words
+from qa.retrieval.query import content_words, word_start
 
 FRAGMENT_WORDS = 6  # of a question without a verb, at most: "for graphs?"
 
@@ -423,7 +423,7 @@ def _keeps_a_word(question: str, line: str, context: Context) -> bool:
 
 
 def _stems(text: str) -> set[str]:
-    return {word[: max(4, len(word) - 3)] for word in content_words(text)}
+    return {word_start(word) for word in content_words(text)}
 
 
 def with_cost_of(answer: Answer, usage: Usage, cost: float | None) -> Answer:

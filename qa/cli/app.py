@@ -136,10 +136,10 @@ def ask(
     if quick and exhaustive:
         raise UsageError("--quick and --exhaustive exclude each other.")
     from qa.answering.reading import Limits
-    from qa.cli.ask import AskOptions, ask_once
+    from qa.cli.ask import CommandOptions, ask_once
 
     config = configured(corpus, model)
-    options = AskOptions(
+    options = CommandOptions(
         limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
         filters=filters_of(year, author, venue, source),
         cached=not no_cache,

@@ -29,7 +29,7 @@ FAILURES = {"writing_failed", "partial_answer", "reading_failed"}  # kinds of wa
 
 
 @dataclass(frozen=True, slots=True)
-class AskOptions:
+class CommandOptions:
     """The options of `ask`: for one question, or for each question of a file."""
 
     limits: Limits
@@ -41,7 +41,7 @@ class AskOptions:
     verbose: bool = False
 
 
-def ask_once(question: str, config: Config, options: AskOptions) -> int:
+def ask_once(question: str, config: Config, options: CommandOptions) -> int:
     """Answer the question on stdout; return the exit code."""
     form = options.form
     with Display(stream=form is None, verbose=options.verbose) as display:

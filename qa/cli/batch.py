@@ -27,7 +27,7 @@ from qa.cli.answers_file import (
     encoded,
     questions_of_file,
 )
-from qa.cli.ask import FAILURES, AskOptions, note_how_to_write
+from qa.cli.ask import FAILURES, CommandOptions, note_how_to_write
 from qa.cli.display.answer import answer_document
 from qa.cli.display.progress import Display
 from qa.config import Config, error_text
@@ -56,7 +56,7 @@ FATAL = (ChatAuthError, ChatModelNotFound)  # no question would fare better
 def ask_all(
     source: str,
     config: Config,
-    options: AskOptions,
+    options: CommandOptions,
     *,
     answers: Path | None,
     jobs: int,
@@ -98,7 +98,7 @@ def ask_all(
     return 1 if tally.failed else 0
 
 
-def settings_digest(options: AskOptions, library: Library) -> str:
+def settings_digest(options: CommandOptions, library: Library) -> str:
     """Return a digest of all that an answer depends on besides its question.
 
     An earlier answer is kept if its digest is the same.
@@ -145,7 +145,7 @@ class QuestionQueue:
     def __init__(
         self,
         library: Library,
-        options: AskOptions,
+        options: CommandOptions,
         tally: Tally,
         add: Callable[[FileQuestion, Document], None],
     ) -> None:
@@ -246,7 +246,7 @@ def _text(source: str) -> str:
 
 
 def _unanswered(
-    questions: Sequence[FileQuestion], file: AnswersFile, options: AskOptions, settings: str
+    questions: Sequence[FileQuestion], file: AnswersFile, options: CommandOptions, settings: str
 ) -> list[FileQuestion]:
     """Return the questions that have no complete answer with the same settings in the file.
 

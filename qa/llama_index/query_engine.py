@@ -25,7 +25,6 @@ from qa.answering.assemble import listed_papers
 from qa.answering.events import Piece
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
-from qa.answering.safe_text import clean
 from qa.answering.wording import coverage_line, qualifier
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.library import NO_LIMITS, Library, open_corpus
@@ -186,7 +185,7 @@ def stream_response(ask: Callable[..., Answer], builder: ResponseBuilder) -> Str
         item = first
         try:
             while isinstance(item, Piece):
-                yield clean(item.text)
+                yield item.text
                 item = items.get()
             yield _end(item, builder, metadata, begun=item is not first)
         finally:
@@ -223,7 +222,7 @@ async def astream_response(
         item = first
         try:
             while isinstance(item, Piece):
-                yield clean(item.text)
+                yield item.text
                 item = await items.get()
             yield _end(item, builder, metadata, begun=item is not first)
         finally:

@@ -98,6 +98,11 @@ def content_words(question: str) -> list[str]:
     return [word for word in words if word not in STOP_WORDS] or words
 
 
+def word_start(word: str) -> str:
+    """Return the part of a word that its forms share: all but three letters, at least four."""
+    return word[: max(4, len(word) - 3)]
+
+
 def keyword_terms(question: str) -> dict[str, float]:
     """Return the terms to look for in the keyword index, with their weights."""
     return dict.fromkeys(content_words(question), 1.0)

@@ -23,6 +23,7 @@ from qa.retrieval.query import (
     keyword_terms,
     strip_asking,
     tells_own_work,
+    word_start,
 )
 from qa.retrieval.relevance import Likelihood, ReadPaper, Rounds, Verdict
 from qa.retrieval.scoring import Scores
@@ -314,7 +315,7 @@ class Retriever:
     def best_sentences(self, search: Search, paper: Paper, count: int) -> tuple[int, ...]:
         """Return the numbers of the sentences that best prove the paper's relevance, best first."""
         vectors = self._store.vectors([paper.id])[paper.id][1:]
-        words = [word[: max(4, len(word) - 3)] for word in content_words(search.question)]
+        words = [word_start(word) for word in content_words(search.question)]
         texts = [sentence.text.lower() for sentence in paper.sentences]
         places = scoring.best_sentences(
             (vectors @ search.asked.vector).tolist(),

@@ -19,7 +19,7 @@ from scripted_model import QUESTIONS, LabelModel, labelled
 from qa.answering.reading import Limits
 from qa.answering.verdict_cache import forget_verdicts
 from qa.cli.answers_file import AnswersFile, AnswersFileError, questions_of_file
-from qa.cli.ask import AskOptions
+from qa.cli.ask import CommandOptions
 from qa.cli.batch import MAX_FAILURES, settings_digest
 from qa.config import configured
 from qa.corpus.filters import EVERYTHING
@@ -146,7 +146,7 @@ def test_a_question_with_half_a_surrogate_pair_is_answered_once(here, qa):
 
 
 def test_another_model_in_a_file_of_the_same_name_is_another_setting(here, qa):
-    options = AskOptions(Limits(), EVERYTHING, cached=True, refresh=False, strict=False)
+    options = CommandOptions(Limits(), EVERYTHING, cached=True, refresh=False, strict=False)
     qa("rebuild")
     with open_library(configured(model="none")) as library:
 

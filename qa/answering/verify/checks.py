@@ -355,21 +355,6 @@ class AnswerChecker:
         return " or ".join(f"[{n}]" for n in sorted(numbers)) or "any paper"
 
 
-def check_answer(
-    answer: str,
-    papers: Mapping[int, tuple[str, str]],
-    *,
-    question: str = "",
-    has_title: Callable[[str], bool] = lambda _: False,
-    counts: Collection[int] = (),
-) -> tuple[Finding, ...]:
-    """Return what is wrong with a whole answer, in the order of its text; see `AnswerChecker`."""
-    checker = AnswerChecker(papers, question=question, has_title=has_title, counts=counts)
-    checker.feed(answer)
-    checker.finish()
-    return checker.findings
-
-
 def _any_spacing(title: str) -> re.Pattern[str]:
     """Return a pattern of a title that leaves the signs between its words open."""
     words = map(re.escape, re.findall(r"\w+", title))

@@ -15,7 +15,7 @@ from qa.answering.wording import (
     qualifier,
     source_name,
 )
-from qa.retrieval.query import content_words
+from qa.retrieval.query import content_words, word_start
 
 MAX_WARNINGS = 20  # lines
 MAX_UNCITED = 5  # of these lines, for sentences without a citation
@@ -128,7 +128,7 @@ def _quote(sentence: str, question: str) -> Text:
     """Return the sentence in quotation marks, the question's words coloured."""
     text = Text(f"“{sentence}”")
     for word in content_words(question):
-        stem = re.escape(word[: max(4, len(word) - 3)])
+        stem = re.escape(word_start(word))
         text.highlight_regex(rf"(?i)\b{stem}[\w-]*", "yellow")
     return text
 

@@ -13,10 +13,19 @@ from planted_faults import scripted_answer
 from scripted_model import LabelModel
 
 import qa as package
-from qa.answering.verify.checks import AnswerChecker, check_answer
+from qa.answering.verify.checks import AnswerChecker
 from qa.config import bundled
 from qa.corpus.papers import Record, as_paper
 from qa.corpus.sentences import split_sentences
+
+
+def check_answer(answer, papers, *, question="", has_title=lambda _: False, counts=()):
+    """What is wrong with a whole answer, in the order of its text."""
+    checker = AnswerChecker(papers, question=question, has_title=has_title, counts=counts)
+    checker.feed(answer)
+    checker.finish()
+    return checker.findings
+
 
 TESTS = paths.TESTS
 PAPERS = {
