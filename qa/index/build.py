@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -106,6 +106,8 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
             job = _Job(corpus, BuildContext(layout, embedder, cache, server, progress), began)
             with _base(job, force=force) as base:
                 report = _unchanged(job, base) or _build_generation(job, base)
+            if cache.trouble:
+                report = replace(report, notes=(*report.notes, cache.trouble))
         _remove_unused(layout)
         return report
 
@@ -130,6 +132,7 @@ def _complete(job: _Job) -> Generation | None:
             job.corpus.path,
             fingerprint=context.embedder.fingerprint,
             server=context.server,
+            thorough=True,
         )
     except (StoreMissing, StoreMismatch, StoreDamaged):
         return None

@@ -1,8 +1,11 @@
 """Vectors of chunks in Chroma: in a generation's folder, or on a Chroma server."""
 
 import contextlib
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -27,6 +30,18 @@ _HNSW = {"space": "cosine", "ef_construction": 200, "max_neighbors": 32, "ef_sea
 _GROUP = 10_000  # vectors after which Chroma writes its index to disk
 _BATCH = 1_000  # vectors in one request; below the limit of any Chroma
 _PROBED = 100  # chunks that the first query asks for
+_TRIAL = """
+import sys
+from pathlib import Path
+from qa.errors import StoreError
+from qa.index.chroma import open_folder
+
+try:
+    open_folder(Path(sys.argv[1]), dimension=int(sys.argv[2]), reachable=int(sys.argv[3]))
+except StoreError:
+    pass  # the same is raised to whoever opens it next
+"""
+_TRIAL_SECONDS = 120.0
 
 # Chroma's engine has one class for all errors. These words of it are no damage of the files; it
 # writes a line into its database whenever that is opened, also for queries alone.
@@ -69,6 +84,27 @@ def open_folder(folder: Path, *, dimension: int, reachable: int) -> Vectors:
         except (ImportError, AttributeError, TypeError):  # another Chroma than the one we know
             client = ClientCollection(persistent_client(folder), COLLECTION, translate)
             return _probed(client, dimension, reachable)
+
+
+def try_folder(folder: Path, *, dimension: int, reachable: int) -> None:
+    """Open a folder in a process of its own, which a crash of Chroma's engine ends, not ours.
+
+    Raises StoreDamaged if it crashes or does not end.
+    """
+    try:
+        tried = subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-c", _TRIAL, str(folder), str(dimension), str(reachable)],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_TRIAL_SECONDS,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise StoreDamaged(f"{folder} cannot be opened.", hint=REBUILD) from exc
+    if tried.returncode:
+        message = f"Chroma crashes when it opens {folder}."
+        raise StoreDamaged(message, hint=REBUILD)
 
 
 def open_collection(server: ChromaServer, name: str) -> Vectors:

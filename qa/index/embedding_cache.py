@@ -63,10 +63,12 @@ def cache_key(fingerprint: str, passage: Passage) -> bytes:
 class EmbeddingCache:
     """Vectors by key in one SQLite file; what `put` has stored outlives the process.
 
-    Where the file or a row is damaged, its vectors count as missing and are embedded again.
+    Where the file or a row is damaged, its vectors count as missing and are embedded again; of a
+    file `trouble` then says so.
     """
 
     def __init__(self, path: Path) -> None:
+        self.trouble: str | None = None
         self._path = path
         self._db = sqlite3.connect(":memory:")
         try:
@@ -75,13 +77,14 @@ class EmbeddingCache:
             self._renew(exc)
 
     def _renew(self, error: sqlite3.DatabaseError) -> None:
-        """Rename a damaged file, remove its journal, and begin a new file."""
-        if isinstance(error, sqlite3.OperationalError):
+        """Begin a new file in place of a damaged one."""
+        code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
             raise error  # the disk is full or the like: the file is not damaged
+        self.trouble = f"The embedding cache {self._path} was damaged ({error}); it is made anew."
         self._db.close()
-        for suffix in ("-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm"):
             self._path.with_name(f"{self._path.name}{suffix}").unlink(missing_ok=True)
-        self._path.replace(self._path.with_suffix(".damaged"))
         self._db = _opened(self._path)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
@@ -98,8 +101,7 @@ class EmbeddingCache:
             marks = ",".join("?" * len(some))
             query = f"SELECT key, rows, crc, data, words FROM chunks WHERE key IN ({marks})"
             for key, rows, crc, data, words in self._db.execute(query, some):
-                intact = _checksum(data, words) == crc
-                yield key, _embedded(rows, data, words) if intact else None
+                yield key, _embedded(rows, data, words, crc)
 
     def put(self, vectors: Mapping[bytes, Embedded]) -> None:
         """Store vectors in one transaction."""
@@ -120,6 +122,12 @@ class EmbeddingCache:
 
     def keep_used(self, used: Iterable[bytes]) -> None:
         """Mark the keys that the build just published uses; drop what the last builds did not."""
+        try:
+            self._keep_used(used)
+        except sqlite3.DatabaseError as exc:
+            self._renew(exc)
+
+    def _keep_used(self, used: Iterable[bytes]) -> None:
         with self._db:
             build = self._latest() + 1
             self._db.executemany(
@@ -158,9 +166,15 @@ def _checksum(data: bytes, words: bytes) -> int:
     return zlib.crc32(words, zlib.crc32(data))
 
 
-def _embedded(count: int, data: bytes, words: bytes) -> Embedded:
-    rows = np.frombuffer(data, STORED).reshape(count, -1)
-    return Embedded(rows, unpack_rows(words, rows.shape[1]))
+def _embedded(count: int, data: bytes, words: bytes, crc: int) -> Embedded | None:
+    """Return what a row holds, None if it is damaged, in the types of its columns too."""
+    try:
+        if _checksum(data, words) != crc:
+            return None
+        rows = np.frombuffer(data, STORED).reshape(count, -1)
+        return Embedded(rows, unpack_rows(words, rows.shape[1]))
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError):
+        return None
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -18,7 +18,8 @@ from qa.corpus.readers.corpus import Corpus
 from qa.corpus.words import folded
 from qa.errors import StoreDamaged, StoreMissing
 from qa.index.bm25 import KeywordIndex
-from qa.index.chroma import Vectors, open_collection, open_folder
+from qa.index.checksums import FileChecks
+from qa.index.chroma import Vectors, open_collection, open_folder, try_folder
 from qa.index.chroma_server import ChromaServer
 from qa.index.embedding.base import FloatArray
 from qa.index.embedding_cache import Bits
@@ -125,40 +126,55 @@ class Generation:
 
     @classmethod
     def open(
-        cls, store: Path, corpus: Path, *, fingerprint: str, server: ChromaServer | None = None
+        cls,
+        store: Path,
+        corpus: Path,
+        *,
+        fingerprint: str,
+        server: ChromaServer | None = None,
+        thorough: bool = False,
     ) -> "Generation":
-        """Return the live generation of a corpus.
+        """Return the live generation of a corpus; `thorough`: see `FileChecks.check`.
 
         Raises StoreMissing, StoreMismatch (another embedding model than `fingerprint`, another
         format, vectors elsewhere than on `server`), StoreDamaged, StoreError.
         """
         with naming_corpus(corpus):
             folder, lease = _live(StoreLayout.of(store, corpus), corpus)
-            return cls._opened(folder, lease, fingerprint, server)
+            return cls._opened(folder, lease, fingerprint, server, thorough=thorough)
 
     @classmethod
     def at(
         cls, folder: Path, *, fingerprint: str, server: ChromaServer | None = None
     ) -> "Generation":
         """Return the generation in a folder, live or not; raises as `open` does."""
-        return cls._opened(folder, Lease(folder), fingerprint, server)
+        return cls._opened(folder, Lease(folder), fingerprint, server, thorough=False)
 
     @classmethod
     def _opened(
-        cls, folder: Path, lease: Lease, fingerprint: str, server: ChromaServer | None
+        cls,
+        folder: Path,
+        lease: Lease,
+        fingerprint: str,
+        server: ChromaServer | None,
+        *,
+        thorough: bool,
     ) -> "Generation":
         with ExitStack() as opened:
             opened.callback(lease.close)
             with reading_errors(folder / "manifest.json"):
                 manifest = Manifest.read(folder)
             manifest.check(fingerprint=fingerprint, on_server=server is not None)
+            files = FileChecks(folder, manifest.sums)
+            doubted = files.check(thorough=thorough)
             with reading_errors(folder / "papers.sqlite"):
                 papers = PapersReader(folder / "papers.sqlite")
                 opened.callback(papers.close)
-            vectors = _vectors(folder, manifest, server)
+            vectors = _vectors(folder, manifest, server, try_first=doubted)
             opened.callback(vectors.close)
             generation = cls(folder, manifest, papers, vectors)
             generation._check_counts()
+            files.note()
             generation._closing = opened.pop_all()
             return generation
 
@@ -289,9 +305,12 @@ class Generation:
 
     def corpus_changed(self, corpus: Corpus) -> bool:
         """Return whether the corpus has changed since; only files with a new date are read."""
+        recorded = self.manifest.corpus_digest
         known = CorpusState.read(self.folder)
+        if known and known.digest != recorded:
+            known = None  # its file is damaged
         with reading_errors(corpus.path):
-            return CorpusState.of(corpus, known).digest != self.manifest.corpus_digest
+            return CorpusState.of(corpus, known).digest != recorded
 
     def cache_keys(self) -> list[bytes]:
         """Return the keys in the embedding cache of all that this generation uses."""
@@ -340,8 +359,12 @@ def _by_cosine(hit: tuple[str, float]) -> tuple[float, str]:
     return -hit[1], hit[0]
 
 
-def _vectors(folder: Path, manifest: Manifest, server: ChromaServer | None) -> Vectors:
+def _vectors(
+    folder: Path, manifest: Manifest, server: ChromaServer | None, *, try_first: bool
+) -> Vectors:
     if server is not None and manifest.collection is not None:
         return open_collection(server, manifest.collection)
     reachable = manifest.chunks - manifest.strays
+    if try_first:
+        try_folder(folder / "chroma", dimension=manifest.dimension, reachable=reachable)
     return open_folder(folder / "chroma", dimension=manifest.dimension, reachable=reachable)

@@ -16,16 +16,16 @@ import numpy as np
 from qa.corpus.chunking import CHUNKER_VERSION, Chunk, split_paper
 from qa.corpus.papers import Paper
 from qa.corpus.readers.corpus import Corpus
+from qa.index.checksums import checksums
 from qa.index.chroma import VectorsWriter, copy_folder
 from qa.index.chroma_server import ChromaServer, note_collection
 from qa.index.dedupe import MergedPapers
 from qa.index.embedding.base import Embedder, Passage, normalised
 from qa.index.embedding_cache import STORED, Embedded, EmbeddingCache, Half, cache_key, pack_signs
 from qa.index.generation import Generation
-from qa.index.integrity import checksums
 from qa.index.layout import StoreLayout
 from qa.index.manifest import FORMAT, CorpusState, Manifest, SkippedEntries, reader_fingerprint
-from qa.index.papers_db import ChunkRow, PapersWriter, Row, paper_digest
+from qa.index.papers_db import ChunkRow, PapersReader, PapersWriter, Row, paper_digest
 from qa.progress import Progress, ProgressListener
 
 _BATCH = 128  # papers; what was embedded is in the cache after each batch
@@ -148,22 +148,35 @@ class GenerationWriter:
         writer.delete(removed)
         for part in writer.batches(len(rows)):
             some = rows[part]
-            found = self._context.cache.get([row.key for row in some])
-            vectors = np.array([found[row.key].rows[0] for row in some], np.float32)
+            vectors = np.array(self._vectors(some), np.float32)
             writer.upsert([row.id for row in some], vectors, [row.metadata for row in some])
             self._report("indexing", part.stop, len(rows), "vectors")
 
     def _keep_unreachable(self, writer: VectorsWriter) -> None:
-        keys = {row.id: row.key for row in self._papers.chunks()}
-        chunks = writer.unreachable(list(keys))
-        found = self._context.cache.get([keys[chunk] for chunk in chunks])
-        self._papers.set_unreachable({chunk: found[keys[chunk]].rows[0] for chunk in chunks})
+        rows = {row.id: row for row in self._papers.chunks()}
+        chunks = writer.unreachable(list(rows))
+        vectors = self._vectors([rows[chunk] for chunk in chunks])
+        self._papers.set_unreachable(dict(zip(chunks, vectors, strict=True)))
+
+    def _vectors(self, rows: Sequence[ChunkRow]) -> list[Half]:
+        """Return the vectors of chunks; those that a damaged cache has lost are embedded again."""
+        cache = self._context.cache
+        found = cache.get([row.key for row in rows])
+        lost = {row.paper_id for row in rows if row.key not in found}
+        if lost:
+            with closing(PapersReader(self.folder / "papers.sqlite")) as reader:
+                papers = reader.papers(list(lost))
+            for _ in PaperEmbedder(self._context.embedder, cache).rows([papers]):
+                pass  # they are in the cache now
+            found = cache.get([row.key for row in rows])
+        return [found[row.key].rows[0] for row in rows]
 
     def finish(self, corpus: Corpus, state: CorpusState, skipped: SkippedEntries) -> Manifest:
         """Index the vectors and write the manifest: then the generation can be opened."""
         patched, collection = self._update_vectors()
         counts = self._papers.counts()
         self._papers.finish()
+        skipped.write(self.folder)
         embedder = self._context.embedder
         manifest = Manifest(
             format=FORMAT,
@@ -186,7 +199,6 @@ class GenerationWriter:
             sums=checksums(self.folder),
             columns=dict(corpus.columns),
         )
-        skipped.write(self.folder)
         state.write(self.folder)
         manifest.write(self.folder)
         return manifest
@@ -243,7 +255,11 @@ class PaperEmbedder:
         return _Batch(papers, chunks, keys, by_key)
 
     def _vectors(self, passages: Mapping[bytes, Passage]) -> dict[bytes, Embedded]:
-        found = self._cache.get(list(passages))
+        found = {
+            key: embedded
+            for key, embedded in self._cache.get(list(passages)).items()
+            if len(embedded.rows) == 1 + len(passages[key].spans)
+        }
         missing = [key for key in passages if key not in found]
         if missing:
             fresh = {

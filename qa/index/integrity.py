@@ -1,9 +1,6 @@
-"""Checks of a store: checksums of its files, whether searches find its papers, its status."""
+"""Checks of a store: whether searches find its papers, and its status."""
 
-import hashlib
 import random
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +21,7 @@ _MISSES_ALLOWED = 1  # of them: the search is approximate, though hardly ever fo
 
 
 def verify(generation: Generation) -> None:
-    """Check every file, and ask for a sample of papers by their own vectors and words.
-
-    Raises StoreDamaged.
-    """
-    if name := broken_file(generation.folder, generation.manifest.sums):
-        message = f"{generation.folder / name} is not as it was written."
-        raise StoreDamaged(message, hint=REBUILD)
+    """Ask for a sample of papers by their own vectors and words; raises StoreDamaged."""
     ids = generation.ids()
     sample = random.Random(0).sample(ids, min(_SAMPLE, len(ids)))  # noqa: S311 (no secret)
     vectors = generation.vectors(sample)
@@ -64,48 +55,6 @@ def _indexed(generation: Generation, paper: Paper) -> bool:
     return word is None or generation.document_frequency(word) > 0
 
 
-def checksums(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each file by its name below the folder.
-
-    Chroma's database is not among them: Chroma writes a line into it whenever it is opened. Nor is
-    an index that Chroma has not written yet, as that of a single vector: its files are empty.
-    """
-    index = [
-        path
-        for path in sorted((folder / "chroma").glob("*/*"))
-        if (path.parent / "index_metadata.pickle").is_file()
-    ]
-    files = [folder / "papers.sqlite", *index]
-    return {path.relative_to(folder).as_posix(): _sum(path) for path in files}
-
-
-def broken_file(folder: Path, sums: dict[str, str]) -> str | None:
-    """Return the name of a file whose checksum has changed, None if there is none."""
-    for name, known in sums.items():
-        path = folder / name
-        if not path.is_file() or _sum(path) != known:
-            return name
-    database = folder / "chroma" / "chroma.sqlite3"
-    return (
-        "chroma/chroma.sqlite3"
-        if database.is_file() and not _passes_quick_check(database)
-        else None
-    )
-
-
-def _sum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _passes_quick_check(path: Path) -> bool:
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        try:
-            return bool(db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-        except sqlite3.DatabaseError:
-            return False
-
-
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
     """Counts from every part of a store, and what is wrong with it."""
@@ -129,7 +78,9 @@ def store_status(
     manifest, papers, vectors = None, 0, 0
     problem: StoreError | None = None
     try:
-        opened = Generation.open(store, corpus.path, fingerprint=fingerprint, server=server)
+        opened = Generation.open(
+            store, corpus.path, fingerprint=fingerprint, server=server, thorough=True
+        )
         with opened as generation:
             manifest, papers = generation.manifest, generation.paper_count
             vectors = generation.vector_count()

@@ -16,6 +16,7 @@ from qa.errors import Action, Hint, StoreDamaged, StoreError
 REBUILD = Hint(Action.REBUILD)  # of a corpus that `naming_corpus` fills in
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _CACHE_KEPT = "What was embedded so far is kept."
 _GENERATION = re.compile(r"g-[0-9a-z-]{4,64}")
 
@@ -152,6 +153,8 @@ def reading_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", None) in _IN_USE:
+            raise StoreError(f"{path} is in use by many processes. Ask again.") from exc
         raise StoreDamaged(f"{path} cannot be read ({exc}).", hint=REBUILD) from exc
     except FileNotFoundError as exc:
         raise StoreDamaged(f"{exc.filename or path} is missing.", hint=REBUILD) from exc

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import READER_VERSION, Corpus, CorpusFile
@@ -19,6 +20,7 @@ _RACY_NS = 2_000_000_000
 KEPT = 1000  # skipped entries that are kept one by one; a broken export may have millions
 _REASONS_SHOWN = 4
 _SKIPPED_FILE = "skipped.json"
+_CHECKSUM = "checksum"  # in the manifest's file: of all its other fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a generation's folder: the last step of making one."""
-        replace_file(folder / "manifest.json", json.dumps(asdict(self), indent=1).encode())
+        fields = asdict(self)
+        content = json.dumps({**fields, _CHECKSUM: _checksum(fields)}, indent=1)
+        replace_file(folder / "manifest.json", content.encode())
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
@@ -60,7 +64,7 @@ class Manifest:
             fields = json.loads(path.read_bytes())
             found = fields["format"]
             if found == FORMAT:
-                return cls(**fields)
+                return cls(**_intact(fields))
         except (ValueError, TypeError, KeyError) as exc:
             raise StoreDamaged(f"{path} is cut off or garbled.", hint=REBUILD) from exc
         raise StoreMismatch(
@@ -90,6 +94,18 @@ class Manifest:
                 "Set it; or a rebuild puts the vectors on this machine."
             )
         return None
+
+
+def _intact(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields without their checksum; raises ValueError if it is not theirs."""
+    checksum = fields.pop(_CHECKSUM, None)  # earlier versions wrote none
+    if checksum not in {None, _checksum(fields)}:
+        raise ValueError(_CHECKSUM)
+    return fields
+
+
+def _checksum(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def known_columns(store: Path, corpus: Path) -> dict[str, str]:
