@@ -20,8 +20,9 @@ from qa.index.generation import Generation
 from qa.index.generation_writer import BuildContext, Changes, GenerationWriter
 from qa.index.integrity import verify
 from qa.index.layout import StoreLayout, naming_corpus, remove_tree, writing_errors
-from qa.index.locks import LockHolder, offer_lease, withdraw_lease, writer_lock
-from qa.index.manifest import CorpusState, Manifest, SkippedEntries, reader_fingerprint
+from qa.index.locks import LockHolder, offer_lease, writer_lock
+from qa.index.manifest import CorpusState, Manifest, Origin, SkippedEntries, reader_fingerprint
+from qa.index.stores import remove_if_empty, remove_unused
 from qa.progress import ProgressListener, ignore_progress
 
 # The share of the vectors up to which a copy of the generation before is changed. Above it,
@@ -101,14 +102,21 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
         writing_errors(layout.folder),
         writer_lock(layout, wait=wait, waiting=waiting),
     ):
-        _remove_unused(layout)
-        with closing(EmbeddingCache(layout.cache)) as cache:
-            job = _Job(corpus, BuildContext(layout, embedder, cache, server, progress), began)
-            with _base(job, force=force) as base:
-                report = _unchanged(job, base) or _build_generation(job, base)
-            if cache.trouble:
-                report = replace(report, notes=(*report.notes, cache.trouble))
-        _remove_unused(layout)
+        remove_unused(layout)
+        if Origin.read(layout).corpus is None:
+            Origin(corpus.path.resolve(), {}).write(layout)
+        try:
+            with closing(EmbeddingCache(layout.cache)) as cache:
+                job = _Job(corpus, BuildContext(layout, embedder, cache, server, progress), began)
+                with _base(job, force=force) as base:
+                    report = _unchanged(job, base) or _build_generation(job, base)
+                if cache.trouble:
+                    report = replace(report, notes=(*report.notes, cache.trouble))
+        except BaseException:
+            remove_if_empty(layout)
+            raise
+        remove_unused(layout)
+        Origin(corpus.path.resolve(), dict(corpus.columns)).write(layout)
         return report
 
 
@@ -216,15 +224,6 @@ def _publish(context: BuildContext, folder: Path) -> list[bytes]:
         keys = generation.cache_keys()
     context.layout.publish(folder.name)
     return keys
-
-
-def _remove_unused(layout: StoreLayout) -> None:
-    """Remove generations that are neither live nor being read, also unfinished ones."""
-    live = _live(layout)
-    for name in layout.generations():
-        folder = layout.generation(name)
-        if name != live and withdraw_lease(folder):
-            remove_tree(folder)
 
 
 def _live(layout: StoreLayout) -> str | None:

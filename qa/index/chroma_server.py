@@ -181,10 +181,13 @@ def note_collection(layout: StoreLayout, name: str) -> None:
     _write(layout, [*names, name])
 
 
-def remove_old_collections(layout: StoreLayout, server: ChromaServer) -> None:
-    """Remove all but the last two from the server, unfinished ones among them."""
+def remove_old_collections(
+    layout: StoreLayout, server: ChromaServer, *, kept: int = _COLLECTIONS_KEPT
+) -> None:
+    """Remove all but the last ones from the server, unfinished ones among them."""
     names = _noted(layout)
-    old, kept = names[:-_COLLECTIONS_KEPT], names[-_COLLECTIONS_KEPT:]
+    first_kept = max(0, len(names) - kept)
+    old = names[:first_kept]
     if not old:
         return
     client = server.connect()
@@ -194,7 +197,7 @@ def remove_old_collections(layout: StoreLayout, server: ChromaServer) -> None:
                 client.delete_collection(name)
     finally:
         close_client(client)
-    _write(layout, kept)
+    _write(layout, names[first_kept:])
 
 
 def _noted(layout: StoreLayout) -> list[str]:

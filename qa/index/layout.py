@@ -7,7 +7,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _CACHE_KEPT = "What was embedded so far is kept."
+_STORE = re.compile(r".+-[0-9a-f]{8}")
 _GENERATION = re.compile(r"g-[0-9a-z-]{4,64}")
 
 
@@ -50,6 +51,11 @@ class StoreLayout:
         return self.folder / "embeddings.sqlite"
 
     @property
+    def origin(self) -> Path:
+        """The file that says what the store is of."""
+        return self.folder / "origin.json"
+
+    @property
     def collections(self) -> Path:
         """The names of collections on a Chroma server that this store has made."""
         return self.folder / "COLLECTIONS"
@@ -76,6 +82,12 @@ class StoreLayout:
         if self.current.is_dir():  # no program of ours has made it
             shutil.rmtree(self.current)
         replace_file(self.current, f"{name}\n".encode())
+
+    def is_store(self) -> bool:
+        """Return whether the folder looks like one that a build of ours has made."""
+        named_so = _STORE.fullmatch(self.folder.name) and not self.folder.is_symlink()
+        parts = (self.current, self.origin, self.cache)
+        return bool(named_so) and any(path.is_file() for path in parts)
 
     def generations(self) -> Iterator[str]:
         """Yield the names of all generations that have a folder, finished or not."""
@@ -125,9 +137,12 @@ def _sync(path: Path) -> None:
 
 def size_on_disk(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
-    return sum(
-        Path(here, name).stat().st_size for here, _, names in os.walk(folder) for name in names
-    )
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # other processes may be at work
+                total += Path(here, name).stat().st_size
+    return total
 
 
 def remove_tree(folder: Path) -> None:

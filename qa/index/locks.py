@@ -54,6 +54,7 @@ def writer_lock(
             lock.acquire(timeout=-1 if wait is None else wait, poll_interval=0.1)
         except Timeout as exc:
             raise _locked(layout) from exc
+    layout.folder.mkdir(parents=True, exist_ok=True)  # whom we waited for may have removed it
     note = _holder_file(layout)
     try:
         myself = LockHolder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat())

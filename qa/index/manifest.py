@@ -115,7 +115,32 @@ def known_columns(store: Path, corpus: Path) -> dict[str, str]:
         name = layout.live()
         return dict(Manifest.read(layout.generation(name)).columns) if name else {}
     except (StoreError, OSError):
-        return {}  # opening the store raises what is wrong with it
+        return Origin.read(layout).columns  # opening the store raises what is wrong with it
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a store is of; unlike a manifest it outlives the generations."""
+
+    corpus: Path | None  # None: it cannot be read, or no build has written it
+    columns: dict[str, str]  # the user's own names by field
+
+    def write(self, layout: StoreLayout) -> None:
+        """Write it into the store's folder."""
+        content = {"corpus": str(self.corpus), "columns": self.columns}
+        replace_file(layout.origin, json.dumps(content).encode("ascii"))
+
+    @classmethod
+    def read(cls, layout: StoreLayout) -> "Origin":
+        """Return what the store's folder says, nothing where that is damaged."""
+        try:
+            content = json.loads(layout.origin.read_bytes())
+            corpus, columns = Path(content["corpus"]), dict(content["columns"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return cls(None, {})
+        # The folder's name has a digest of the path.
+        fits = StoreLayout.of(layout.folder.parent, corpus) == layout
+        return cls(corpus, columns) if fits else cls(None, {})
 
 
 @dataclass(frozen=True, slots=True)

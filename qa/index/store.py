@@ -9,8 +9,10 @@ from qa.index.chroma_server import ChromaServer
 from qa.index.embedding import open_embedder
 from qa.index.generation import Generation
 from qa.index.integrity import StoreStatus, store_status
+from qa.index.layout import StoreLayout
 from qa.index.locks import LockHolder
 from qa.index.manifest import known_columns
+from qa.index.stores import remove_leftovers
 from qa.progress import ProgressListener, ignore_progress
 
 WAIT = 3600.0  # seconds for another process that is building the same store
@@ -54,6 +56,7 @@ class CorpusStore:
 
     def open(self) -> Generation:
         """Open the store as it is; raises StoreError."""
+        remove_leftovers(StoreLayout.of(self.config.store, self.config.corpus))
         return Generation.open(
             self.config.store,
             self.config.corpus,
