@@ -311,6 +311,37 @@ def status(
 
 @app.command()
 @with_exit_codes
+def corpora(
+    remove: Annotated[
+        list[Path] | None,
+        typer.Option("--remove", metavar="PATH", help="Remove the store of this corpus."),
+    ] = None,
+    remove_missing: Annotated[
+        bool, typer.Option("--remove-missing", help="Remove stores whose corpus is gone.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the corpora that have a store, or remove stores; the papers' files always stay.
+
+    For example:
+
+      qa corpora
+
+      qa corpora --remove ~/papers
+    """
+    from qa.cli.corpora import list_corpora, remove_corpora
+
+    if remove or remove_missing:
+        remove_corpora(
+            configured(), remove or (), missing=remove_missing, confirmed=yes, as_json=as_json
+        )
+    else:
+        list_corpora(configured(), as_json=as_json)
+
+
+@app.command()
+@with_exit_codes
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Forget every kept verdict.")] = False,
 ) -> None:

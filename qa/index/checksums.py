@@ -108,7 +108,7 @@ def _rows_sum(path: Path) -> str:
     with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY)) as db:
         (fault,) = db.execute("PRAGMA integrity_check(1)").fetchone()
         if fault != "ok":
-            raise sqlite3.DatabaseError(fault)
+            raise sqlite3.DatabaseError(" ".join(fault.split()))  # it has several lines
         content = hashlib.sha256()
         tables = db.execute(
             "SELECT name, sql, rootpage FROM sqlite_master WHERE name != ? ORDER BY name",

@@ -18,6 +18,15 @@ from qa.progress import ProgressListener, ignore_progress
 WAIT = 3600.0  # seconds for another process that is building the same store
 
 
+def chroma_server(config: Config) -> ChromaServer | None:
+    """Return the Chroma server that the settings name, None if vectors stay on this machine."""
+    if config.chroma_url is None:
+        return None
+    return ChromaServer(
+        config.chroma_url, config.chroma_token, config.chroma_tenant, config.chroma_database
+    )
+
+
 class CorpusStore:
     """A corpus, the embedding model for it, and where its vector store lies.
 
@@ -45,14 +54,7 @@ class CorpusStore:
             progress=on_progress,
         )
         self._on_progress = on_progress
-        self._server = None
-        if config.chroma_url is not None:
-            self._server = ChromaServer(
-                config.chroma_url,
-                config.chroma_token,
-                config.chroma_tenant,
-                config.chroma_database,
-            )
+        self._server = chroma_server(config)
 
     def open(self) -> Generation:
         """Open the store as it is; raises StoreError."""

@@ -23,10 +23,16 @@ class StoreSummary:
 
     folder: Path
     corpus: Path | None  # None: nothing that can be read names it
-    papers: int | None  # None: no rebuild was completed, or its manifest cannot be read
+    corpus_exists: bool
+    finished: bool  # whether a build was completed
+    papers: int | None  # None: it is not finished, or its manifest cannot be read
     disk_bytes: int
     last_used: datetime | None  # UTC: when it was last opened or built
-    corpus_exists: bool
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its corpus is gone; or it is not known, and there is nothing to ask."""
+        return not (self.corpus_exists if self.corpus else self.finished)
 
 
 def stores_of(store: Path) -> Iterator[StoreSummary]:
@@ -53,11 +59,23 @@ def _summary(layout: StoreLayout) -> StoreSummary:
     return StoreSummary(
         folder=layout.folder,
         corpus=corpus,
+        corpus_exists=corpus is not None and _exists(corpus),
+        finished=layout.current.exists(),
         papers=manifest.papers if manifest else None,
         disk_bytes=size_on_disk(layout.folder),
         last_used=_last_used(layout),
-        corpus_exists=corpus is not None and corpus.exists(),
     )
+
+
+def _exists(corpus: Path) -> bool:
+    """Return whether the corpus is there; one that we may not look at may well be."""
+    try:
+        corpus.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _last_used(layout: StoreLayout) -> datetime | None:
