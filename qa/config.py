@@ -1,6 +1,7 @@
 """The settings of one run; the only place that reads the environment."""
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from qa.errors import Action, ConfigError, QAError
+from qa.errors import Action, ConfigError, QAError, UsageError
 
 APP = "ask-papers"
 # Headers in which the openai package describes this machine to every server; they are left out.
@@ -16,6 +17,8 @@ MACHINE_HEADERS = (
     *("X-Stainless-OS", "X-Stainless-Arch", "X-Stainless-Runtime", "X-Stainless-Runtime-Version"),
     *("X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-Async"),
 )
+_WEB_ADDRESS = re.compile(r"https?://[^/?#\s]")
+_HOST = re.compile(r"[\w.-]+(:\d+)?(/[^/\s]\S*)?/?")  # a web address without http://
 LOCAL_EMBEDDING = "all-MiniLM-L6-v2"
 
 
@@ -88,12 +91,12 @@ def configured(
 ) -> Config:
     """Return `config`, or else the environment's, with `corpus` and `model` where they are given.
 
-    Raises ConfigError.
+    Raises ConfigError, UsageError.
     """
     config = config or Config.from_env(os.environ)
     if corpus is not None:
         if isinstance(corpus, str) and not corpus.strip():
-            raise ConfigError("The corpus has an empty name: name a folder or a file.")
+            raise UsageError("The corpus has an empty name: name a folder or a file.")
         config = replace(config, corpus=Path(corpus).expanduser())
     return config if model is None else replace(config, model=model)
 
@@ -180,9 +183,9 @@ def _absolute(path: Path) -> Path:
 
 
 def _url(name: str, given: str | None) -> str | None:
-    if given is None or given.startswith(("http://", "https://")):
+    if given is None or _WEB_ADDRESS.match(given):
         return given
-    right = "http://localhost:8000" if "://" in given else f"http://{given}"
+    right = f"http://{given}" if _HOST.fullmatch(given) else "http://localhost:8000"
     raise ConfigError(f"{name} is {given!r}, which is no web address. Write it like {name}={right}")
 
 

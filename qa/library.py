@@ -495,9 +495,9 @@ def rebuild(
 ) -> BuildReport:
     """Bring a corpus's vector store up to date, as the command `qa rebuild` does.
 
-    Only new or changed text is embedded. With `force` the store is written from nothing. `columns`
-    are a table's column names by field ({"title": "Article Title"}); they are kept for later
-    rebuilds. `arebuild` works beside the running event loop. Raises QAError.
+    Only new or changed text is embedded. With `force` all text is embedded and the store is written
+    from nothing. `columns` are a table's column names by field ({"title": "Article Title"}); they
+    are kept for later rebuilds. `arebuild` works beside the running event loop. Raises QAError.
     """
     store = CorpusStore(configured(corpus), columns=columns, on_progress=on_progress)
     return rebuild_store(store, on_notice, force=force)

@@ -33,6 +33,12 @@ def test_url_without_scheme_is_refused_with_the_right_spelling(name):
         Config.from_env({name: "localhost:8080"})
 
 
+@pytest.mark.parametrize("value", ["htp:/foo", "http://", "http:///v1", "ftp://localhost"])
+def test_what_is_no_host_is_not_part_of_the_advice(value):
+    with pytest.raises(ConfigError, match=r"OPENAI_BASE_URL=http://localhost:8000$"):
+        Config.from_env({"OPENAI_BASE_URL": value})
+
+
 @pytest.mark.parametrize("value", ["soon", "-1", "0", "nan", "inf"])
 def test_nonsense_timeout_is_refused(value):
     with pytest.raises(ConfigError, match="QA_TIMEOUT"):

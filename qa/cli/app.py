@@ -17,7 +17,6 @@ from qa.cli.options import (
     Form,
     Model,
     Question,
-    QuestionOrFile,
     Source,
     Venue,
     Verbose,
@@ -25,6 +24,7 @@ from qa.cli.options import (
     Year,
     filters_of,
     format_of,
+    named_path,
 )
 from qa.config import configured
 from qa.errors import UsageError
@@ -47,10 +47,14 @@ ask_app = typer.Typer(
 
 
 def question_of(words: list[str] | None) -> str:
-    """Return the question in one line, from stdin for `-`; raises UsageError."""
+    """Return the question in one line, from a pipe without words; raises UsageError."""
     from qa.retrieval.query import checked_question
 
-    return checked_question(sys.stdin.read() if words == ["-"] else " ".join(words or ()))
+    piped = words == ["-"] or not (words or sys.stdin is None or sys.stdin.isatty())
+    try:
+        return checked_question(sys.stdin.read() if piped else " ".join(words or ()))
+    except UnicodeDecodeError as exc:
+        raise UsageError("The question on stdin is not UTF-8 text.") from exc
 
 
 @app.callback()
@@ -62,7 +66,7 @@ def _main(version: Version = False) -> None:
 @app.command()
 @with_exit_codes
 def ask(
-    question: QuestionOrFile = None,
+    question: Question = None,
     as_json: AsJson = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Judge one round of papers, no reading on.")
@@ -102,7 +106,10 @@ def ask(
     json_lines: Annotated[
         Path | None,
         typer.Option(
-            "--json-lines", metavar="OUT", help="With --file: where the answers go, and stay."
+            "--json-lines",
+            metavar="OUT",
+            parser=named_path,
+            help="With --file: where the answers go, and stay.",
         ),
     ] = None,
     jobs: Annotated[
@@ -129,7 +136,7 @@ def ask(
 
       ask "which papers release code for graphs?" --corpus ~/papers --json
 
-      ask "which papers prune?" --year 2023- --format bibtex > found.bib
+      ask "which papers prune?" --corpus library.bib --year 2023- --format bibtex > found.bib
 
       ask --file questions.txt --json-lines answers.jsonl
     """
@@ -176,7 +183,7 @@ def chat(
 
     For example:
 
-      qa chat --year 2023-
+      qa chat --corpus ~/papers
 
       printf 'which papers prune?\nwhich of those release code?\n' | qa chat
     """
@@ -191,7 +198,11 @@ def chat(
 def rebuild(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Folders or files, each a corpus of its own."),
+        typer.Argument(
+            metavar="PATH",
+            parser=named_path,
+            help="Folders or files, each a corpus of its own.",
+        ),
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -221,7 +232,7 @@ def rebuild(
 @app.command()
 @with_exit_codes
 def search(
-    question: Question,
+    question: Question = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="N", min=1, help="Papers shown.")
     ] = SHOWN_PAPERS,
@@ -264,9 +275,9 @@ def papers(
 
     For example:
 
-      qa papers --year 2019-2021 --author hinton
+      qa papers --corpus library.bib --year 2019-2021 --author hinton
 
-      qa papers --source library.bib --format ris > library.ris
+      qa papers --corpus ~/papers --source library.bib --format ris > library.ris
     """
     from qa.cli.corpus import list_papers
 
@@ -314,7 +325,9 @@ def status(
 def corpora(
     remove: Annotated[
         list[Path] | None,
-        typer.Option("--remove", metavar="PATH", help="Remove the store of this corpus."),
+        typer.Option(
+            "--remove", metavar="PATH", parser=named_path, help="Remove the store of this corpus."
+        ),
     ] = None,
     remove_missing: Annotated[
         bool, typer.Option("--remove-missing", help="Remove stores whose corpus is gone.")
@@ -354,7 +367,9 @@ def cache(
 @app.command(name="eval")
 @with_exit_codes
 def evaluate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Questions as JSON lines.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=named_path, help="Questions as JSON lines.")
+    ],
     judge: Annotated[
         str, typer.Option("--judge", metavar="model|gold", help="gold: the labels judge.")
     ] = "model",
@@ -367,7 +382,9 @@ def evaluate(
     ] = 0.0,
     compare: Annotated[
         Path | None,
-        typer.Option("--compare", metavar="RESULT", help="An earlier --json result."),
+        typer.Option(
+            "--compare", metavar="RESULT", parser=named_path, help="An earlier --json result."
+        ),
     ] = None,
     model: Model = None,
     corpus: Corpus = None,

@@ -24,12 +24,16 @@ def _format(name: str) -> Format:
         raise typer.BadParameter(f"{name!r} must be one of {', '.join(Format)}.") from exc
 
 
+def named_path(text: str) -> Path:
+    """Return the path that a command names; an empty name would mean the current folder."""
+    if not text.strip():
+        raise typer.BadParameter("the name is empty. Is a variable of your shell not set?")
+    return Path(text)
+
+
 Question = Annotated[
-    list[str], typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.")
-]
-QuestionOrFile = Annotated[
     list[str] | None,
-    typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin."),
+    typer.Argument(metavar="QUESTION", help="The question; - or a pipe reads it from stdin."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Form = Annotated[
@@ -44,7 +48,10 @@ Form = Annotated[
 Corpus = Annotated[
     Path | None,
     typer.Option(
-        "--corpus", metavar="PATH", help="Folder or file with the papers, instead of QA_CORPUS."
+        "--corpus",
+        metavar="PATH",
+        parser=named_path,
+        help="Folder or file with the papers, instead of QA_CORPUS.",
     ),
 ]
 Model = Annotated[

@@ -82,14 +82,16 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
     *,
     server: ChromaServer | None = None,
     force: bool = False,
+    cached: bool = True,
     wait: float | None = None,
     waiting: Callable[[LockHolder | None], None] | None = None,
     progress: ProgressListener = ignore_progress,
 ) -> BuildReport:
     """Bring a corpus's store up to date and return what was done.
 
-    Only text whose vectors are not in the cache is embedded. The generation before stays live
-    until the new one is verified; with `force` nothing is copied from it. With a `server` the
+    Only text whose vectors are not in the cache is embedded; all text unless `cached`. The
+    generation before stays live until the new one is verified; with `force` nothing is copied from
+    it. With a `server` the
     vectors go there. `wait` and `waiting`: see `writer_lock`. Raises StoreLocked, StoreError,
     CorpusError, EmbeddingError.
     """
@@ -106,7 +108,7 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
         if Origin.read(layout).corpus is None:
             Origin(corpus.path.resolve(), {}).write(layout)
         try:
-            with closing(EmbeddingCache(layout.cache)) as cache:
+            with closing(EmbeddingCache(layout.cache, read=cached)) as cache:
                 job = _Job(corpus, BuildContext(layout, embedder, cache, server, progress), began)
                 with _base(job, force=force) as base:
                     report = _unchanged(job, base) or _build_generation(job, base)

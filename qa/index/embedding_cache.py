@@ -67,9 +67,11 @@ class EmbeddingCache:
     file `trouble` then says so.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read: bool = True) -> None:
+        """Open the file; unless `read`, only what this object stores itself is known."""
         self.trouble: str | None = None
         self._path = path
+        self._known: set[bytes] | None = None if read else set()
         self._db = sqlite3.connect(":memory:")
         try:
             self._db = _opened(path)
@@ -89,6 +91,8 @@ class EmbeddingCache:
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Embedded]:
         """Return the vectors of those keys that are known."""
+        if self._known is not None:
+            keys = [key for key in keys if key in self._known]
         try:
             return {key: vectors for key, vectors in self._found(keys) if vectors is not None}
         except sqlite3.DatabaseError as exc:
@@ -110,6 +114,8 @@ class EmbeddingCache:
         except sqlite3.DatabaseError as exc:
             self._renew(exc)
             self._put(vectors)
+        if self._known is not None:
+            self._known.update(vectors)
 
     def _put(self, vectors: Mapping[bytes, Embedded]) -> None:
         with self._db:

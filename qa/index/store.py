@@ -69,7 +69,7 @@ class CorpusStore:
     def build(
         self, *, force: bool = False, on_wait: Callable[[LockHolder | None], None] | None = None
     ) -> BuildReport:
-        """Bring the store up to date; see `qa.index.build.build`.
+        """Bring the store up to date, with `force` all of it anew; see `qa.index.build.build`.
 
         `on_wait` is called once if another process is building the store, which is waited for.
         """
@@ -79,6 +79,7 @@ class CorpusStore:
             self.embedder,
             server=self._server,
             force=force,
+            cached=not force,
             wait=WAIT,
             waiting=on_wait,
             progress=self._on_progress,

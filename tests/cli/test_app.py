@@ -381,3 +381,31 @@ def test_ctrl_c_while_the_program_is_being_loaded_is_no_traceback(command, how):
 )
 def test_an_error_ends_with_the_command_that_helps(environment, error, line):
     assert error_line(error, configured(Path("mine"))) == line
+
+
+def test_a_piped_question_is_asked_without_a_dash(small, qa):
+    piped = qa("ask", "--json", stdin=QUESTION + "\n")
+    assert json.loads(piped.stdout)["question"] == QUESTION
+    assert json.loads(qa("search", "--json", stdin=QUESTION).stdout)["question"] == QUESTION
+    one_clear_line(qa("ask", stdin=" \n"), "empty", code=2)
+    one_clear_line(qa("ask", stdin=b"\xff\xfe?"), "UTF-8", code=2)
+
+
+def test_a_pipe_is_left_alone_where_the_question_is_given(small, qa):
+    asked = qa("ask", QUESTION, "--json", stdin="another question")
+    assert json.loads(asked.stdout)["question"] == QUESTION
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("ask", "q", "--corpus", ""), ("search", "q", "--corpus", " "), ("rebuild", "")),
+        *(("papers", "--corpus", ""), ("corpora", "--remove", ""), ("eval", "")),
+        *(("eval", "questions.jsonl", "--compare", ""), ("ask", "--file", "", "--json-lines", "")),
+    ],
+)
+def test_an_empty_path_is_wrong_usage(small, qa, words):
+    done = qa(*words)
+    assert done.exit_code == 2
+    assert "empty" in done.stderr
+    assert "shell" in done.stderr
