@@ -166,11 +166,11 @@ class Generation:
                 manifest = Manifest.read(folder)
             manifest.check(fingerprint=fingerprint, on_server=server is not None)
             files = FileChecks(folder, manifest.sums)
-            doubted = files.check(thorough=thorough)
+            doubtful = files.check(thorough=thorough)
             with reading_errors(folder / "papers.sqlite"):
                 papers = PapersReader(folder / "papers.sqlite")
                 opened.callback(papers.close)
-            vectors = _vectors(folder, manifest, server, try_first=doubted)
+            vectors = _vectors(folder, manifest, server, try_first=doubtful)
             opened.callback(vectors.close)
             generation = cls(folder, manifest, papers, vectors)
             generation._check_counts()
