@@ -14,6 +14,7 @@ from stores import HashEmbedder, build_hint, content, corpus_of, opened
 from qa.config import error_text
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
 from qa.index.build import build
+from qa.index.chroma import VectorsWriter
 from qa.index.integrity import store_status
 
 
@@ -157,6 +158,53 @@ def test_a_damaged_row_of_the_cache_is_embedded_again(store, corpus):
     embedder = HashEmbedder()
     assert build(store, corpus, embedder, force=True).embedded == embedder.passages == 1
     assert build(store, corpus, embedder, force=True).embedded == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE chunks SET rows = rows + 1",
+        "UPDATE chunks SET rows = 0",
+        "UPDATE chunks SET rows = 'many'",
+        "UPDATE chunks SET data = 17, words = ''",
+        "UPDATE chunks SET crc = 0",
+        "UPDATE chunks SET key = randomblob(16)",
+        "DELETE FROM uses",
+        "ALTER TABLE chunks RENAME COLUMN crc TO cyclic",
+    ],
+)
+def test_whatever_is_wrong_in_the_cache_is_embedded_again(store, corpus, damage):
+    with opened(store, corpus, HashEmbedder()) as generation:
+        before = content(generation)
+    (cache,) = store.glob("*/embeddings.sqlite")
+    with sqlite3.connect(cache) as db:
+        db.execute(damage)
+    db.close()
+    build(store, corpus, HashEmbedder(), force=True)
+    with opened(store, corpus, HashEmbedder()) as generation:
+        assert content(generation) == before
+    assert build(store, corpus, HashEmbedder(), force=True).embedded == 0
+
+
+def test_a_damaged_cache_is_told(store, corpus):
+    (cache,) = store.glob("*/embeddings.sqlite")
+    garble(cache)
+    (note,) = build(store, corpus, HashEmbedder(), force=True).notes
+    assert str(cache) in note
+    assert build(store, corpus, HashEmbedder(), force=True).notes == ()
+
+
+def test_vectors_that_a_damaged_cache_lost_since_are_embedded_for_a_patch(
+    store, corpus, tmp_path, monkeypatch
+):
+    """Those of chunks that no query finds are taken from the cache once more."""
+    monkeypatch.setattr(VectorsWriter, "unreachable", lambda _, ids: list(ids)[:2])
+    (cache,) = store.glob("*/embeddings.sqlite")
+    garble(cache)
+    grown = corpus_of(tmp_path / "corpus", range(41))
+    embedder = HashEmbedder()
+    assert build(store, grown, embedder).new == 1
+    assert embedder.passages == 3
 
 
 def test_a_cache_damaged_within_is_set_aside_in_mid_build(store, corpus, tmp_path):

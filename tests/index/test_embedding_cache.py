@@ -9,6 +9,7 @@ import pytest
 from stores import HashEmbedder, built, corpus_of, entry
 
 from qa.corpus.papers import paper_id
+from qa.index.build import build
 from qa.index.embedding_cache import EmbeddingCache, pack_signs
 from qa.retrieval.retriever import Retriever
 
@@ -96,3 +97,11 @@ def test_the_first_ranking_takes_words_into_account_where_there_are_vectors_of_t
 
 def test_a_question_of_stop_words_alone_is_ranked_too(tmp_path):
     assert ranked(tmp_path, WordEmbedder(), "what is this about?").ids
+
+
+def test_a_forced_rebuild_can_embed_everything_anew(tmp_path):
+    corpus = corpus_of(tmp_path / "corpus", range(5))
+    store = tmp_path / "store"
+    build(store, corpus, HashEmbedder())
+    assert build(store, corpus, HashEmbedder(), force=True, cached=False).embedded == 5
+    assert build(store, corpus, HashEmbedder(), force=True).embedded == 0
