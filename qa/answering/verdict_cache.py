@@ -3,8 +3,9 @@
 import hashlib
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from qa.corpus.papers import Paper
@@ -22,7 +23,8 @@ BUSY = 5.0  # seconds to wait for another process that is writing
 class VerdictCache:
     """The verdicts of one model under one prompt; any number of processes may share the file.
 
-    With a file that cannot be used every verdict is paid for again: `trouble` then says why.
+    With a file that cannot be used every verdict is paid for again: `trouble` then says why. A file
+    that is damaged is removed, a row that is damaged is not used.
     """
 
     def __init__(self, path: Path, judge: str) -> None:
@@ -37,33 +39,66 @@ class VerdictCache:
             with closing(_connect(self._path)) as db:
                 found = (self._row(db, question, paper) for paper in papers)
                 return {verdict.paper_id: verdict for verdict in found if verdict}
-        except (sqlite3.Error, OSError, ValueError) as exc:
-            self.trouble = f"Verdicts cannot be read from {self._path}: {exc}"
+        except (sqlite3.Error, OSError) as exc:
+            self._note(exc, f"Verdicts cannot be read from {self._path}: {exc}")
             return {}
 
     def _row(self, db: sqlite3.Connection, question: str, paper: Paper) -> Verdict | None:
+        key = self._key(question, paper)
         row = db.execute(
-            "SELECT relevance, sentences FROM verdicts WHERE key = ?", (self._key(question, paper),)
+            "SELECT relevance, sentences FROM verdicts WHERE key = ?", (key,)
         ).fetchone()
-        return row and Verdict(paper.id, Relevance(row[0]), tuple(json.loads(row[1])))
+        if row is None:
+            return None
+        try:
+            return Verdict(paper.id, Relevance(row[0]), _unsealed(key, *row))
+        except (ValueError, TypeError, AttributeError):
+            self.trouble = f"A verdict kept in {self._path} was damaged; it is asked for again."
+            return None
 
     def put(self, question: str, papers: Sequence[Paper], verdicts: Iterable[Verdict]) -> None:
         """Keep the usable verdicts on these papers, all or none."""
         by_id = {paper.id: paper for paper in papers}
         rows = [
-            (self._key(question, by_id[v.paper_id]), v.relevance, json.dumps(v.sentences))
+            (key, v.relevance, _sealed(key, v.relevance, v.sentences))
             for v in verdicts
             if v.relevance is not None
+            for key in [self._key(question, by_id[v.paper_id])]
         ]
         try:
             with closing(_connect(self._path)) as db, db:
                 db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
         except (sqlite3.Error, OSError) as exc:
-            self.trouble = f"Verdicts cannot be kept in {self._path}: {exc}"
+            self._note(exc, f"Verdicts cannot be kept in {self._path}: {exc}")
+
+    def _note(self, error: Exception, trouble: str) -> None:
+        """Keep what to say of an error; remove a damaged file, so that it happens once."""
+        self.trouble = trouble
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.OperationalError
+        ):
+            self.trouble = f"{trouble}. The file was damaged; it is made anew."
+            with suppress(OSError):
+                _remove(self._path)
 
     def _key(self, question: str, paper: Paper) -> bytes:
         parts = (self._judge, " ".join(question.split()), paper.title, paper.abstract)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def _sealed(key: bytes, relevance: str, sentences: Sequence[int]) -> str:
+    """Return the numbers of sentences as text, with a checksum of the whole verdict."""
+    text = json.dumps(sentences)
+    return f"{text} #{zlib.crc32(key + f'{relevance} {text}'.encode())}"
+
+
+def _unsealed(key: bytes, relevance: str, sealed: str) -> tuple[int, ...]:
+    """Return the numbers that `_sealed` got; raises ValueError if anything has changed."""
+    text, mark, _ = sealed.rpartition(" #")
+    numbers = tuple(json.loads(text if mark else sealed))  # earlier versions made no checksum
+    if mark and _sealed(key, relevance, numbers) != sealed:
+        raise ValueError(sealed)
+    return numbers
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -89,8 +124,12 @@ def forget_verdicts(path: Path) -> int:
     """Delete the file with every verdict and return how many there were; raises StoreError."""
     count = verdict_count(path)
     try:
-        for name in (path, *(path.with_name(path.name + tail) for tail in ("-wal", "-shm"))):
-            name.unlink(missing_ok=True)
+        _remove(path)
     except OSError as exc:
         raise StoreError(f"The verdicts in {path} cannot be deleted: {exc}") from exc
     return count
+
+
+def _remove(path: Path) -> None:
+    for tail in ("", "-wal", "-shm"):
+        path.with_name(path.name + tail).unlink(missing_ok=True)
