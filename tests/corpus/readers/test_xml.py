@@ -8,14 +8,9 @@ import pytest
 from qa.corpus.papers import UnreadableFile
 from qa.corpus.readers.xml import MAX_RECORD, xml_records
 
-BOMB = (
-    '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol">'
-    + "".join(f'<!ENTITY lol{n} "{f"&lol{n - 1 or ""};" * 10}">' for n in range(1, 10))
-    + "]><set><r>&lol9;</r></set>"
-)
-EXTERNAL = (
-    '<!DOCTYPE r [<!ENTITY secret SYSTEM "file:///etc/passwd">]><set><r>&secret;</r></set>'
-)
+_NESTED = ["<!ENTITY lol%d '%s'>" % (n, f"&lol{n - 1};" * 10) for n in range(1, 10)]  # noqa: UP031
+BOMB = f"<!DOCTYPE a [<!ENTITY lol0 'lol'>{''.join(_NESTED)}]><set><r>&lol9;</r></set>"
+EXTERNAL = '<!DOCTYPE r [<!ENTITY secret SYSTEM "file:///etc/passwd">]><set><r>&secret;</r></set>'
 PARAMETER = '<!DOCTYPE r [<!ENTITY % p SYSTEM "http://127.0.0.1:9/x.dtd"> %p;]><set><r>x</r></set>'
 
 
