@@ -17,8 +17,7 @@ _MAX_DEPTH = 200  # elements around an element
 _MAX_ELEMENTS = 500_000  # in a record: 100 MB
 # What XML does not allow and exports have all the same.
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
-# What the parser says where the second of several files in one begins: `cat *.xml > all.xml`.
-_NEXT_FILE = expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]
+_DECLARATION = b"<?xml"
 _DOWNLOAD_AGAIN = "Download or export it again."
 
 
@@ -56,7 +55,6 @@ class _Parser:
         self._records_of = records_of
         self._ignored = ignored
         self._found: list[XmlRecord] = []  # complete, and not yielded yet
-        self._last = b""  # the piece before: a file may begin at its end
         self._start_file(line=0)
 
     def _start_file(self, line: int) -> None:
@@ -70,6 +68,7 @@ class _Parser:
         self._begin = 0  # its first byte, and every byte that is ignored later is added
         self._elements = 0  # in it
         self._fed = 0  # bytes
+        self._held = b""  # the last of them, from which the parser has made nothing yet
         self._parser = parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.EntityDeclHandler = _refuse_entity
@@ -81,24 +80,25 @@ class _Parser:
 
     def feed(self, content: bytes, *, final: bool = False) -> Iterator[XmlRecord]:
         """Parse the next piece of the text and yield the records that end in it."""
-        rest = None
+        held = self._held + content
         try:
             self._parser.Parse(content, final)
         except expat.ExpatError as error:
-            if error.code != _NEXT_FILE:
-                yield from self._taken()
+            yield from self._taken()
+            place = held.rfind(_DECLARATION)
+            if self._depth or not self._names or place < 0:
                 line = self._lines_before + error.lineno
                 reason = f"damaged XML: {expat.ErrorString(error.code)}, line {line}"
                 raise UnreadableFile(reason, _DOWNLOAD_AGAIN) from error
-            begins = len(self._last) + self._parser.ErrorByteIndex - self._fed
-            rest = (self._last + content)[begins:]
-        yield from self._taken()
-        if rest is None:
-            self._last, self._fed = content, self._fed + len(content)
-            self._check_size()
-        else:
+            # Another file begins here, as after `cat *.xml > all.xml`.
             self._start_file(self._lines_before + self._parser.ErrorLineNumber - 1)
-            yield from self.feed(rest, final=final)
+            yield from self.feed(held[place:], final=final)
+            return
+        yield from self._taken()
+        self._fed += len(content)
+        # The parser stands still at the beginning of what it does not know the end of.
+        self._held = held[len(held) - (self._fed - self._parser.CurrentByteIndex) :]
+        self._check_size()
 
     def _taken(self) -> list[XmlRecord]:
         found, self._found = self._found, []
@@ -106,10 +106,8 @@ class _Parser:
 
     def _check_size(self) -> None:
         """Raise UnreadableFile if what the parser holds is too large."""
-        # The parser stands still at the beginning of what it does not know the end of.
-        held = self._fed - self._parser.CurrentByteIndex
         record = self._fed - self._begin if self._builder and not self._skipped else 0
-        if max(held, record) > MAX_RECORD:
+        if max(len(self._held), record) > MAX_RECORD:
             raise _too_large()
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:

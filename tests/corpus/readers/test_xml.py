@@ -85,7 +85,8 @@ def forever(first, repeated):
         forever("<set><!--", "long " * 10_000),
         forever("<set><r><![CDATA[", "long " * 10_000),
     ],
-    ids=["text", "elements", "depth", "depth outside", "depth ignored", "value", "comment", "cdata"],
+    ids=["text", "elements", "depth", "depth outside", "depth ignored", "value", "comment",
+         "cdata"],
 )  # fmt: skip
 def test_endless_files_are_refused_before_memory_is_full(chunks):
     tracemalloc.start()
