@@ -85,7 +85,8 @@ class _Parser:
             self._parser.Parse(content, final)
         except expat.ExpatError as error:
             yield from self._taken()
-            place = held.rfind(_DECLARATION)
+            begins = len(self._held) + self._parser.ErrorByteIndex - self._fed
+            place = held.find(_DECLARATION, max(0, begins - len(_DECLARATION)))
             if self._depth or not self._names or place < 0:
                 line = self._lines_before + error.lineno
                 reason = f"damaged XML: {expat.ErrorString(error.code)}, line {line}"

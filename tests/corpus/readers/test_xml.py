@@ -6,7 +6,8 @@ import tracemalloc
 import pytest
 
 from qa.corpus.papers import UnreadableFile
-from qa.corpus.readers.xml import MAX_RECORD, xml_records
+from qa.corpus.readers import xml
+from qa.corpus.readers.xml import xml_records
 
 _NESTED = ["<!ENTITY lol%d '%s'>" % (n, f"&lol{n - 1};" * 10) for n in range(1, 10)]  # noqa: UP031
 BOMB = f"<!DOCTYPE a [<!ENTITY lol0 'lol'>{''.join(_NESTED)}]><set><r>&lol9;</r></set>"
@@ -88,11 +89,13 @@ def forever(first, repeated):
     ids=["text", "elements", "depth", "depth outside", "depth ignored", "value", "comment",
          "cdata"],
 )  # fmt: skip
-def test_endless_files_are_refused_before_memory_is_full(chunks):
+def test_endless_files_are_refused_before_memory_is_full(chunks, monkeypatch):
+    monkeypatch.setattr(xml, "MAX_RECORD", 1_000_000)
+    monkeypatch.setattr(xml, "_MAX_ELEMENTS", 20_000)
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableFile, match="more than 10 MB"):
+        with pytest.raises(UnreadableFile, match="more than 1 MB"):
             list(xml_records(chunks, lambda _: {"r"}, {"body"}))
-        assert tracemalloc.get_traced_memory()[1] < 20 * MAX_RECORD
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
