@@ -11,7 +11,7 @@ from rich.text import Text
 from qa.answering.results import Evidence
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.verdict_cache import forget_verdicts, verdict_count
-from qa.answering.wording import candidates_text, source_name
+from qa.answering.wording import candidates_text, source_name, title_of
 from qa.cli.display.answer import console, dump, print_hanging
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import NOTHING_FOUND
@@ -84,6 +84,7 @@ def list_papers(config: Config, filters: Filters, form: Format | None) -> int:
 def _papers_document(papers: Iterable[Paper], scope: Scope, corpus: str) -> str:
     rows = [
         asdict(paper)
+        | {"title_only": paper.title_only}
         | {"url": paper.link, "sources": [source_name(corpus, name) for name in paper.sources]}
         for paper in papers
     ]
@@ -93,7 +94,7 @@ def _papers_document(papers: Iterable[Paper], scope: Scope, corpus: str) -> str:
 def print_papers(out: Console, papers: Iterable[Paper]) -> None:
     """Print a line for each paper: id, year, and the title, cut to the terminal's width."""
     for paper in papers:
-        line = Text(f"{paper.id}  {paper.year or '':4}  {clean_line(paper.title)}")
+        line = Text(f"{paper.id}  {paper.year or '':4}  {title_of(paper)}")
         if out.is_terminal:
             line.truncate(out.width, overflow="ellipsis")
         out.print(line, soft_wrap=True)
@@ -107,7 +108,7 @@ def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
         display.clear()
         if as_json:
             document = asdict(paper) | {"sentences": [asdict(s) for s in paper.sentences]}
-            document["url"] = paper.link
+            document |= {"url": paper.link, "title_only": paper.title_only}
             typer.echo(dump(document))
         else:
             print_paper(console(), paper, config.corpus.name)
@@ -127,7 +128,7 @@ def _one(papers: Sequence[Paper], wanted: str, config: Config) -> Paper:
 
 def print_paper(out: Console, paper: Paper, corpus: str, marked: Iterable[Evidence] = ()) -> None:
     """Print all that is known of a paper, the sentences in `marked` highlighted."""
-    print_hanging(out, Text(clean_line(paper.title), style="bold"), 0)
+    print_hanging(out, Text(title_of(paper), style="bold"), 0)
     about = [", ".join(paper.authors), paper.venue or "", str(paper.year or "")]
     lines = ["; ".join(part for part in about if part), paper.link or ""]
     lines += [", ".join(paper.keywords), f"id {paper.id}"]
@@ -135,6 +136,8 @@ def print_paper(out: Console, paper: Paper, corpus: str, marked: Iterable[Eviden
     for line in lines:
         if line:
             print_hanging(out, Text(clean_line(line), style="dim"), 2)
+    if paper.title_only:
+        return
     out.print()
     plain = not out.is_terminal or out.color_system is None
     print_hanging(out, _marked(paper.abstract, marked, "**" if plain else ""), 0)

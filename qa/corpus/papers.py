@@ -20,7 +20,7 @@ class Record:
     """One entry of a file that is a paper; several records may be the same paper."""
 
     title: str
-    abstract: str
+    abstract: str  # empty: the file has the title only
     source: str  # the file it is in, relative to the corpus
     authors: tuple[str, ...] = ()
     year: int | None = None
@@ -62,7 +62,7 @@ class Paper:
 
     id: str  # 12 hexadecimal digits
     title: str
-    abstract: str
+    abstract: str  # empty: no file has more than the title
     sources: tuple[str, ...]  # every file that has it, relative to the corpus
     authors: tuple[str, ...] = ()
     year: int | None = None
@@ -74,8 +74,23 @@ class Paper:
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
-        """Return the abstract's sentences, numbered from 1, with character offsets into it."""
+        """Return the sentences of `text`, numbered from 1, with character offsets into it.
+
+        A title without an abstract is one sentence.
+        """
+        if self.title_only:
+            return (Sentence(1, self.title, 0, len(self.title)),)
         return split_sentences(self.abstract)
+
+    @property
+    def title_only(self) -> bool:
+        """Return whether the corpus has no abstract of the paper."""
+        return not self.abstract
+
+    @property
+    def text(self) -> str:
+        """Return what the paper is judged and quoted by: its abstract, else its title."""
+        return self.abstract or self.title
 
     @property
     def link(self) -> str | None:
@@ -95,14 +110,14 @@ def title_key(title: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", title).casefold())
 
 
-def paper_id(title: str, abstract: str | None = None) -> str:
+def paper_id(title: str, more: str | None = None) -> str:
     """Return a paper's id: 12 hexadecimal digits of the SHA-256 of its title.
 
-    Where papers of a corpus share a title, the abstract is given too.
+    Where papers of a corpus share a title, `more` is what tells them apart: the abstract.
     """
     text = title_key(title) or title
-    if abstract is not None:
-        text += "\n" + title_key(abstract)
+    if more is not None:
+        text += "\n" + title_key(more)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

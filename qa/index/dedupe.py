@@ -2,7 +2,8 @@
 
 Two records are one paper if they share a title, a DOI or an arXiv number and their abstracts
 overlap. Either alone is not enough: exports give all papers of a volume the volume's DOI, and many
-papers are called "Editorial".
+papers are called "Editorial". Where one of them has no abstract, the titles must be equal, and
+authors and years must not contradict.
 """
 
 import hashlib
@@ -15,11 +16,13 @@ from pathlib import Path
 
 from qa.corpus.papers import Paper, Record, Skipped, as_paper, paper_id, title_key
 from qa.corpus.readers.corpus import Corpus
+from qa.corpus.words import folded
 from qa.index.papers_db import COLUMNS, paper_digest, paper_of, values
 from qa.progress import Progress, ProgressListener, ignore_progress
 
 SHINGLE = 3  # words in a shingle; unrelated abstracts of one field share shorter ones
 SAME_ABSTRACT = 0.5  # share of the shorter abstract's shingles that the longer one must have
+PREPRINT_YEARS = 1  # between the years of a paper's preprint and of its publication
 
 _PROGRESS_STEP = 500  # records between two reports of progress
 _SCHEMA = """
@@ -108,7 +111,7 @@ class MergedPapers:
         """Return the number of the paper that the record is, or None for a new paper."""
         sharing = dict.fromkeys(n for key in _keys(record) for n in self._numbers.get(key, ()))
         for number in sharing:
-            if same_abstract(record.abstract, self._paper(number).abstract):
+            if _is_same(record, self._paper(number)):
                 return number
         return None
 
@@ -126,19 +129,35 @@ class MergedPapers:
         return cursor.lastrowid or 0
 
     def _finish(self) -> None:
-        """Give papers that share a title ids with their abstracts, and every paper its digest."""
+        """Give papers that share a title ids with more than that, and every paper its digest."""
         self._db.execute("CREATE INDEX by_title ON merged (title_id)")
         shared = "SELECT title_id FROM merged GROUP BY title_id HAVING count(*) > 1"
-        for number, title, abstract in self._db.execute(
-            f"SELECT number, title, abstract FROM merged WHERE title_id IN ({shared})"
-        ).fetchall():
-            final = paper_id(title, abstract)
+        rows = self._db.execute(f"SELECT number FROM merged WHERE title_id IN ({shared})")
+        for (number,) in rows.fetchall():
+            paper = self._paper(number)
+            final = paper_id(paper.title, paper.abstract or f"{paper.authors} {paper.year}")
             self._db.execute("UPDATE merged SET id = ? WHERE number = ?", (final, number))
         (count,) = self._db.execute("SELECT count(*) FROM merged").fetchone()
         for number in range(1, count + 1):
             digest = paper_digest(self._paper(number))
             self._db.execute("UPDATE merged SET digest = ? WHERE number = ?", (digest, number))
         self._db.commit()
+
+
+def _is_same(record: Record, paper: Paper) -> bool:
+    """Tell whether a record and a paper that share a title or a number are one paper."""
+    if record.abstract and paper.abstract:
+        return same_abstract(record.abstract, paper.abstract)
+    years = not (record.year and paper.year) or abs(record.year - paper.year) <= PREPRINT_YEARS
+    authors = not (record.authors and paper.authors) or not _families(record.authors).isdisjoint(
+        _families(paper.authors)
+    )
+    return title_key(record.title) == title_key(paper.title) and years and authors
+
+
+def _families(authors: Iterable[str]) -> set[str]:
+    """Return the last words of authors' names, in the form in which names are compared."""
+    return {folded(name).rpartition(" ")[2] for name in authors}
 
 
 def same_abstract(a: str, b: str) -> bool:

@@ -245,7 +245,7 @@ class PapersReader:
         for row in self._of(ids, f"SELECT {columns} FROM papers JOIN sentences USING (n)"):
             paper = paper_of(row[:-1])
             # The sentences as they were when their vectors were made.
-            vars(paper)["sentences"] = _sentences(paper.abstract, row[-1])
+            vars(paper)["sentences"] = _sentences(paper.text, row[-1])
             found[paper.id] = paper
         return [found[paper_id] for paper_id in ids if paper_id in found]
 
@@ -329,10 +329,10 @@ class PapersReader:
         self.db.close()
 
 
-def _sentences(abstract: str, spans: bytes) -> tuple[Sentence, ...]:
+def _sentences(text: str, spans: bytes) -> tuple[Sentence, ...]:
     places = np.frombuffer(spans, "<i4").reshape(-1, 2).tolist()
     return tuple(
-        Sentence(number, abstract[start:end], start, end)
+        Sentence(number, text[start:end], start, end)
         for number, (start, end) in enumerate(places, start=1)
     )
 

@@ -79,7 +79,8 @@ def read_table(
         if row is None or any(cell.strip() for cell in row[len(header.names) :]):
             yield Skipped(source, "malformed entry", f"line {number}")
         elif any(cell.strip() for cell in row) and tuple(row) != header.names:
-            yield _entry(row, header.columns).record(source, f"line {number}")
+            entry = _entry(row, header.columns)
+            yield entry.record(source, f"line {number}", bare_titles=False)
 
 
 class _Lines:

@@ -56,7 +56,7 @@ def read_json(
             if members is None:
                 yield Skipped(source, "malformed entry", where)
             else:
-                yield entry_of(members, names).record(source, where)
+                yield entry_of(members, names).record(source, where, bare_titles=False)
 
 
 def _papers(value: Mapping[str, object], names: Names, depth: int = 3) -> list[dict[str, object]]:

@@ -45,7 +45,11 @@ def read_markdown(text: str, source: str) -> Iterator[Record | Skipped]:
         below = lines  # the text begins with the abstract
     fields = {bare_name(field[1]): field[2] for line in lines if (field := _FIELD.fullmatch(line))}
     members = {"title": title, "abstract": _abstract(below), **fields, **front_matter}
-    yield entry_of(members, COLUMN_NAMES).record(source, WHOLE_FILE)
+    paper = entry_of(members, COLUMN_NAMES).record(source, WHOLE_FILE)
+    # A note with a title and no more than a day is a note of anything.
+    known = isinstance(paper, Record) and (paper.abstract or paper.authors or paper.doi)
+    no_paper = isinstance(paper, Record) and not known
+    yield Skipped(source, "no abstract", WHOLE_FILE) if no_paper else paper
 
 
 def _front_matter(text: str) -> dict[str, object]:

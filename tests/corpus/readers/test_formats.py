@@ -11,10 +11,17 @@ CORPORA = paths.CORPORA
 
 # What is in each file, counted by hand: papers, and what is skipped at which place.
 COUNTS = {
+    "acl.xml": (2, []),
+    "arxiv.atom": (1, []),
+    "endnote.xml": (1, []),
+    "jats.xml": (1, []),
+    "journal.rss": (2, []),
+    "pubmed.xml": (3, []),
+    "zotero.rdf": (2, []),
     "arxiv.json": (3, ["malformed entry @ record 3, line 3"]),
     "beir.jsonl": (1, ["no title @ record 2, line 2"]),
     "csl.json": (1, ["no abstract @ record 2, line 12", "no title @ record 3, line 13"]),
-    "endnote.enw": (1, ["no abstract @ line 13"]),
+    "endnote.enw": (2, []),
     "latin1.ris": (1, []),
     "mendeley.bib": (
         3,
@@ -31,8 +38,8 @@ COUNTS = {
     "paper.md": (1, []),
     "paper.txt": (1, []),
     "preamble.tsv": (2, []),
-    "pubmed.nbib": (1, ["no abstract @ line 19"]),
-    "scopus.csv": (3, ["no abstract @ line 4", "malformed entry @ line 6"]),
+    "pubmed.nbib": (2, []),
+    "scopus.csv": (4, ["malformed entry @ line 6"]),
     "semantic_scholar.jsonl": (1, ["no abstract @ record 2, line 2"]),
     "semicolon.csv": (
         0,
@@ -40,10 +47,10 @@ COUNTS = {
             "no column for the title among Zusammenfassung;Titel;Jahr @ whole file",
         ],
     ),
-    "web_of_science.txt": (1, ["no abstract @ line 20"]),
+    "web_of_science.txt": (2, []),
     "web_of_science_win.txt": (2, []),
-    "zotero.bib": (2, ["no abstract @ entry noabstract_2020, line 19"]),
-    "zotero.ris": (2, ["no abstract @ line 16"]),
+    "zotero.bib": (3, []),
+    "zotero.ris": (3, []),
 }
 
 
