@@ -103,16 +103,15 @@ class _Worker:
 
 
 def _send(process: subprocess.Popen[bytes], content: bytes) -> None:
-    assert process.stdin is not None
-    process.stdin.write(len(content).to_bytes(8, "big") + content)
-    process.stdin.flush()
+    if process.stdin is not None:
+        process.stdin.write(len(content).to_bytes(8, "big") + content)
+        process.stdin.flush()
 
 
 def _pass_replies(process: subprocess.Popen[bytes], replies: "queue.SimpleQueue[bytes]") -> None:
     """Put every line that the program writes into the queue, and an empty one when it ends."""
-    assert process.stdout is not None
     try:
-        for line in process.stdout:
+        for line in process.stdout or ():
             replies.put(line)
     except (OSError, ValueError):  # closed by `stop`
         pass

@@ -4,10 +4,13 @@ The lines come in the order in which the PDF writes them, which in practice is t
 Sizes are in points, places are from the page's lower left corner.
 """
 
+# ruff: noqa: RUF001 (the rules contain quotation marks and dashes of many scripts)
+
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from qa.corpus.readers.fields import Entry
@@ -36,11 +39,11 @@ _KEYWORDS = re.compile(
 )
 _AFTER_ABSTRACT = re.compile(
     r"(?:ccs\sconcepts|categories\sand\ssubject|general\sterms|acm\sreference|jel\b|msc\b|pacs\b|"
-    r"mathematics\ssubject|references\b|contents\b|table\sof\scontents|article\s(?:info|history)|"
-    r"(?:©|\(c\)|copyright)\s|permission\sto\smake|correspond(?:ing|ence)|\*\s?corresponding|"
-    r"e-?mail|manuscript\sreceived|received[:\s]|preprint\b|code\s(?:is\s)?available\sat$|"
-    r"how\sto\scite|doi:|https?://doi|this\swork\s(?:was|is)\s(?:supported|licensed)|equal\scontribution|"
-    r"proceedings\sof|(?:\d|I)\.?\s+[A-Z][a-z]+$)",
+    r"mathematics\ssubject|(?:references|contents)$|table\sof\scontents|article\s(?:info|history)|"
+    r"(?:©|\(c\)|copyright)\s|permission\sto\smake|\*?\s?corresponding\sauthor|"
+    r"correspondence(?:\sto)?:|e-?mails?:|(?:manuscript\s)?received:?\s\d|preprint\b|how\sto\scite|"
+    r"doi:|https?://doi|this\swork\s(?:was|is)\s(?:supported|licensed)|\*\s?equal\scontribution|"
+    r"(?-i:(?:\d|I)\.?\s+[A-Z][a-z]+$))",
     re.IGNORECASE,
 )
 _NO_TITLE = re.compile(
@@ -59,6 +62,7 @@ _AFFILIATION = re.compile(
     r"fellow,|ieee|abteilung|group\sof|correspond|author)",
     re.IGNORECASE,
 )
+_MEMBER = re.compile(r",?\s*(?:(?:Senior|Student|Life)\s)?(?:Member|Fellow),?\s(?:IEEE|ACM)")
 _DATE = re.compile(
     r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|"
     r"jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec)\b\.?|\b(?:19|20)\d\d\b",
@@ -73,7 +77,7 @@ _PARTICLES = {
     "ter", "bin", "ibn", "y", "e", "zu", "zur", "af", "jr", "jr.", "st.",
 }  # fmt: skip
 _MARKS = re.compile(r"[\d*∗†‡§¶‖#♯⋆★☆✉♣♠♦♥\u00b9\u00b2\u00b3\u2070-\u209f^{}$()\[\]]+")
-_SEPARATOR = re.compile(r"\s*(?:,|;|·|•|\||&|\band\b|\bund\b|\by\b|\bet\b|\s{3,})\s*")
+_SEPARATOR = re.compile(r"\s*(?:,|;|·|•|\||&|\band\b|\bund\b|\by\b|\bet\b|\t)\s*")
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+", re.IGNORECASE)
 _ARXIV = re.compile(r"arxiv:\s?(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})", re.IGNORECASE)
 _YEAR = re.compile(r"(?<![\d.])(?:19[5-9]\d|20[0-4]\d)(?![\d.]\d)")
@@ -89,12 +93,13 @@ class Line:
     """A line of a page, or its part in one column."""
 
     text: str
-    level: str  # the text without raised letters, such as the marks of footnotes
+    level: str  # without raised letters, such as marks of footnotes; a tab for a wide gap
     left: float
     right: float
     low: float
     height: float  # of its letters
     bold: bool
+    starts_bold: bool  # its first word is
 
     @property
     def words(self) -> int:
@@ -117,19 +122,20 @@ def read_front_page(pages: Sequence[Page], title: str) -> Entry | None:
 
     `title` is what the file's own metadata say, which often is wrong.
     """
-    for page, following in zip(pages, [*pages[1:], None], strict=True):
-        found = _abstract(page, following)
-        if found is not None:
-            break
-    else:
-        page, found = (pages[0], None) if pages else (None, None)
-    if page is None:
-        return None
+    at, found = next(
+        (
+            (at, found)
+            for at, page in enumerate(pages)
+            if (found := _abstract(page, pages[at + 1] if at + 1 < len(pages) else None))
+        ),
+        (0, None),
+    )
+    page = pages[at]
     end = found.begin if found else len(page.lines)
     chosen = _title(page, end)
-    if not chosen and page is not pages[0]:
-        chosen = _title(pages[0], len(pages[0].lines))
-        end = 0
+    if not chosen and at:  # it is on a page of its own
+        page, end = pages[0], len(pages[0].lines)
+        chosen = _title(page, end)
     if not chosen:
         return None
     text = _joined([page.lines[at].level for at in chosen], _vocabulary(pages))
@@ -137,13 +143,12 @@ def read_front_page(pages: Sequence[Page], title: str) -> Entry | None:
         title=_of_metadata(title, text) or text,
         abstract=found.text if found else "",
         authors=list(_authors(page, chosen[-1] + 1, end)),
-        year=_year(pages, page, found),
+        year=_year(pages, pages[at], found),
         doi=_doi(pages),
         arxiv=_arxiv(pages),
         keywords=found.keywords if found else (),
     )
-    known = found or entry.doi or entry.arxiv
-    return entry if known else None
+    return entry if found or entry.doi or entry.arxiv else None
 
 
 # The abstract
@@ -173,7 +178,7 @@ def _abstract(page: Page, following: Page | None) -> _Abstract | None:
             found = _made(page, at, end, texts, following)
             if found is not None:
                 return found
-    return _unmarked_abstract(page, following)
+    return _unmarked_abstract(page)
 
 
 def _is_heading(line: Line, heading: re.Match[str]) -> bool:
@@ -182,7 +187,7 @@ def _is_heading(line: Line, heading: re.Match[str]) -> bool:
     if not rest:
         return True
     marked = heading[0].rstrip()[-1:] in ":.-\u2013\u2014\u2212"
-    return (marked or heading["word"].isupper() or line.bold) and rest[:1].isupper()
+    return (marked or heading["word"].isupper() or line.starts_bold) and not rest[:1].islower()
 
 
 def _made(
@@ -228,9 +233,7 @@ def _pitch(lines: Sequence[Line], begin: int) -> float:
     """Return the usual distance between two lines from a line on."""
     gaps = [
         above.low - below.low
-        for above, below in zip(
-            lines[begin : begin + 8], lines[begin + 1 : begin + 9], strict=False
-        )
+        for above, below in pairwise(lines[begin : begin + 9])
         if 0 < above.low - below.low < 4 * above.height
     ]
     return median(gaps) if gaps else 1.5 * lines[begin].height if begin < len(lines) else 12.0
@@ -261,7 +264,7 @@ _IS_PART = re.compile(
 )
 
 
-def _unmarked_abstract(page: Page, following: Page | None) -> _Abstract | None:
+def _unmarked_abstract(page: Page) -> _Abstract | None:
     """Return the paragraph between the authors and the introduction, which is the abstract."""
     lines = page.lines
     introduction = next(
@@ -282,7 +285,8 @@ def _unmarked_abstract(page: Page, following: Page | None) -> _Abstract | None:
 
 
 def _is_prose(line: Line, below: Line | None) -> bool:
-    if _AFFILIATION.search(line.text) and line.words < 12 and line.text[-1:] != ".":
+    names = sum(word[:1].isupper() for word in line.text.split()) > 0.5 * line.words
+    if names and _AFFILIATION.search(line.text):
         return False
     if below is None:
         return line.words > 0
@@ -384,7 +388,7 @@ def _authors(page: Page, begin: int, end: int) -> Iterator[str]:
     """Yield the names in the lines between title and abstract."""
     seen: set[str] = set()
     for line in page.lines[begin:end]:
-        text = line.level
+        text = _MEMBER.sub("", line.level)
         if "@" in text or _AFFILIATION.search(text) or _DATE.search(text):
             continue
         for part in _SEPARATOR.split(_MARKS.sub(" ", text)):
@@ -442,8 +446,10 @@ def _year(pages: Sequence[Page], page: Page, found: _Abstract | None) -> str:
         for at, line in enumerate(page.lines)
         if at not in inside
         and line.words < 30
-        and (line.low > 0.9 * page.height or line.low < 0.12 * page.height or at < (inside.start))
+        and (line.low > 0.9 * page.height or line.low < 0.12 * page.height or at < inside.start)
     ]
+    if page is not pages[0]:
+        margin = [*margin, *pages[0].lines]
     return next((year[0] for line in margin if (year := _YEAR.search(line.text))), "")
 
 
@@ -453,7 +459,7 @@ def _year(pages: Sequence[Page], page: Page, found: _Abstract | None) -> str:
 def _joined(texts: Sequence[str], vocabulary: set[str]) -> str:
     """Return lines as one text, words put together that were cut at the end of a line."""
     text = ""
-    for line in texts:
+    for line in (" ".join(text.split()) for text in texts):
         if not text:
             text = line
         elif text[-1] in "-\u2010\xad" and line[:1].islower():

@@ -7,8 +7,11 @@ and answers each with one line of JSON on its standard output, until the input e
 
 import ctypes
 import json
+import re
 import sys
+import unicodedata
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, BinaryIO
 
 PAGES = 3  # a cover page, the title page, and where its abstract goes on
@@ -18,10 +21,16 @@ _MAX_OBJECTS = 50_000  # of a page: text, lines, pictures
 _HYPHENS = ("\x02", "\xad", "\ufffe")  # pdfium's sign for a hyphen at the end of a line, and others
 # Ligatures by their places in TeX's fonts, which is all that some PDFs tell of them.
 _LIGATURES = {
-    **{0x0B: "ff", 0x0C: "fi", 0x0D: "fl", 0x0E: "ffi", 0x0F: "ffl"},
-    **{0x1B: "ff", 0x1C: "fi", 0x1D: "fl", 0x1E: "ffi", 0x1F: "ffl"},
-    **{0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl"},
+    first + at: letters
+    for first in (0x0B, 0x1B, 0xFB00)
+    for at, letters in enumerate(("ff", "fi", "fl", "ffi", "ffl"))
 }
+_COMBINING = "\u0308\u0301\u0300\u0302\u0303\u030c\u030a\u0304\u0306\u0307\u030b"
+# Accents that TeX's old fonts print before their letters, and the same as part of a letter.
+_ACCENTS = dict(
+    zip("\xa8\xb4`\u02c6\u02dc\u02c7\u02da\xaf\u02d8\u02d9\u02dd", _COMBINING, strict=True)
+)
+_ACCENTED = re.compile(f"([{''.join(_ACCENTS)}]) ?([A-Za-z\u0131])")
 _WIDE_GAP = 2.0  # times the height of the letters: between columns, not between words
 
 
@@ -49,7 +58,7 @@ def _next_request(requests: BinaryIO) -> bytes:
 
 def _document(content: bytes) -> dict[str, Any]:
     """Return title and pages of a PDF, or `error`: "password", or another word for the user."""
-    import pypdfium2 as pdfium
+    import pypdfium2 as pdfium  # type: ignore[import-untyped]
 
     try:
         document = pdfium.PdfDocument(content)
@@ -66,7 +75,7 @@ def _document(content: bytes) -> dict[str, Any]:
 
 def _page(page: Any) -> dict[str, Any]:  # noqa: ANN401 - pypdfium2 has no types
     """Return size, upright lines and turned text of a page, and whether it has pictures."""
-    import pypdfium2.raw as raw
+    from pypdfium2 import raw
 
     width, height = page.get_size()
     text_page = page.get_textpage()
@@ -165,15 +174,38 @@ def _line(run: list[_Character]) -> dict[str, Any] | None:
         or c.top - c.low > 0.85 * height
         or abs(c.low + (c.top - c.low) / 2 - middle) < 0.12 * height
     ]
+    first = takewhile(lambda c: not c.text.isspace(), run)
     return {
-        "text": " ".join("".join(c.text for c in run).split()),
-        "level": " ".join("".join(c.text for c in level).split()),
+        "text": _text(run),
+        "level": _text(level, gaps=0.7 * height),
         "left": min(c.left for c in letters),
         "right": max(c.right for c in letters),
         "low": min(c.low for c in letters if c in level) if level else letters[0].low,
         "height": height,
         "bold": sum(c.bold for c in letters) > 0.6 * len(letters),
+        "starts_bold": all(c.bold for c in first),
     }
+
+
+def _text(characters: list[_Character], gaps: float | None = None) -> str:
+    """Return the text of characters on one line; where it has wider gaps, with a tab in them."""
+    text = ""
+    last = None
+    for character in characters:
+        if character.text.isspace() or character.top <= character.low:
+            text += character.text if character.text.strip() else " "
+            continue
+        if gaps is not None and last is not None and character.left - last.right > gaps:
+            text += "\t"
+        text += character.text
+        last = character
+    parts = (" ".join(part.split()) for part in text.split("\t"))
+    return _ACCENTED.sub(_accented, "\t".join(part for part in parts if part))
+
+
+def _accented(found: re.Match[str]) -> str:
+    letter = "i" if found[2] == "\u0131" else found[2]
+    return unicodedata.normalize("NFC", letter + _ACCENTS[found[1]])
 
 
 if __name__ == "__main__":
