@@ -209,12 +209,17 @@ def _content_entries(
     """Yield the entries of a file that is no archive."""
     from qa.corpus.readers.sniff import read_stream
 
-    count = 0
-    note, on_format = partial(listeners.note, name), partial(listeners.on_format, name)
+    count, found = 0, list[str]()
     try:
-        for entry in read_stream(content, name, columns, note, on_format):
+        for entry in read_stream(
+            content, name, columns, partial(listeners.note, name), found.append
+        ):
+            if not count:
+                listeners.on_format(name, *found)
             count += 1
             yield entry
+        if not count:
+            listeners.on_format(name, *found)
     except UnreadableFile as error:
         yield _Unreadable(name, error)
     except _DAMAGED as error:

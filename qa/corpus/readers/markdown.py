@@ -12,9 +12,12 @@ from pathlib import PurePosixPath
 from qa.corpus.papers import WHOLE_FILE, Record, Skipped
 from qa.corpus.readers.fields import COLUMN_NAMES, bare_name
 from qa.corpus.readers.json import entry_of
-from qa.corpus.readers.listing_page import is_abstract
+from qa.corpus.readers.listing_page import is_abstract, is_title
 
 LONGEST = 1 << 20  # characters of a file that are read; no abstract begins further down
+_LONGEST_PLAIN = 6000  # characters of such an abstract in a text without any field
+_SHORTEST_LINE = 30  # characters, on average, of the lines of prose
+_OTHER_LINES = 0.1  # the largest share of lines in prose that begin like a list, table or code
 _LONGEST_LABEL = 3  # words beside a callout's sign that are its title, not its text
 _LONGEST_UNMARKED = 20_000  # characters of an abstract that no heading marks
 _SHORTEST_PROSE = 12  # words of a paragraph that may be an abstract without being marked as one
@@ -65,11 +68,16 @@ _BLOCK_ID = re.compile(r"\s\^[\w-]{4,40}$")
 _ONLY_LINKS = re.compile(r"(?:[-*+]\s|\[\[[^\[\]]{1,300}\]\]|#[\w/-]+|https?://\S+|[\s,;|·])+")
 _TEMPLATE = re.compile(r"\{\{|<%")
 _LIST_ITEM = re.compile(r"(?:[-*+]|\d{1,3}[.)])\s+\S")
+_OF_A_PAPER = (_PART, _AFTER, _SUMMARY, _ABSTRACT)  # headings
+_NO_PROSE = re.compile(  # how lines of lists, tables, settings, code and links begin
+    r"(?:[-*+#]|\d{1,3}[.)])\s|[|$>%\[{<`]|//|/\*|#!|--?\w|\.\. |https?:|[\w-]{2,30}:\s|\w+\s?=\s"
+)
 _DAY = re.compile(r"\d{4}[-_. ]?\d{2}[-_. ]?\d{2}\b.*|\d{4}-w?\d{2}")  # names of daily notes
 _SENTENCE_END = re.compile(r"\w[.!?\u2026)\"']+(?:\s|$)|\u3002")
-_TERMS_OF_USE = re.compile(
-    r"permission is hereby granted|redistribution and use in source|without warranty|"
-    r"licensed under|all rights reserved\.?\s*$",
+_OTHER_TEXT = re.compile(  # licences, manuals, letters
+    r"permission is hereby granted|redistribution and use in source|\bwarranty\b|licensed under|"
+    r"\bcopyright \(c\)|\bredistribut|\bthis (?:package|directory|folder|file|library)\b|"
+    r"\b(?:readme|makefile|usage:|mailing lists?|e-?mail)\b|https?://github",
     re.IGNORECASE,
 )
 
@@ -140,12 +148,17 @@ def looks_like_paper(text: str, source: str, *, named_otherwise: bool) -> bool:
         return False
     if note.has_fields:
         return True
-    return note.is_plain and _is_prose(note.abstract)
+    return (
+        note.is_plain
+        and is_title(str(note.members["title"]))
+        and len(note.abstract) <= _LONGEST_PLAIN
+        and _is_prose(note.abstract)
+    )
 
 
 def _is_prose(text: str) -> bool:
     """Tell sentences from settings, tables, lists and terms of use."""
-    if _TERMS_OF_USE.search(text) or not _SENTENCE_END.search(text):
+    if _OTHER_TEXT.search(text) or not _SENTENCE_END.search(text):
         return False
     words = text.split()
     if text.upper() == text.lower():  # a script without case, often without spaces
@@ -336,18 +349,14 @@ def _without_byline(lines: list[str]) -> list[str]:
 
 
 def _is_plain(lines: Sequence[str]) -> bool:
-    """Tell whether there are no lists, callouts and headings but those of a paper."""
-    lists = 0
-    for line in lines:
-        heading = _HEADING.fullmatch(line)
-        if heading and not any(
-            mark.fullmatch(heading[1]) for mark in (_PART, _AFTER, _SUMMARY, _ABSTRACT)
-        ):
-            return False
-        lists += bool(_LIST_ITEM.match(line))
-        if _CALLOUT.match(line) or _ONLY_LINKS.fullmatch(line) or lists > 1:
-            return False
-    return True
+    """Tell whether lines are paragraphs, with no headings but those of a paper."""
+    text = [line for line in lines if line and not _FIELD.fullmatch(line)]
+    headings = [heading[1] for line in text if (heading := _HEADING.fullmatch(line))]
+    if any(not any(mark.fullmatch(name) for mark in _OF_A_PAPER) for name in headings):
+        return False
+    other = sum(_NO_PROSE.match(line) is not None for line in text) - len(headings)
+    length = sum(map(len, text)) / len(text) if text else 0
+    return other <= _OTHER_LINES * len(text) and length >= _SHORTEST_LINE
 
 
 def _joined(lines: Iterable[str]) -> str:

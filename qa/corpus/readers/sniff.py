@@ -49,9 +49,9 @@ _CODE = {
 }
 # Names of documents that are often in a folder of papers, but are none.
 _NO_PAPERS = re.compile(
-    r"(?:readme|licen[sc]es?|copying|copyright|changelog|changes|history|news|contributing|notice|"
+    r"(?:\d*readme|licen[sc]es?|copying|copyright|changelog|changes|history|news|contributing|notice|"
     r"code_of_conduct|security|authors|contributors|credits|install|todo|requirements|constraints|"
-    r"top_level|entry_points|sources|index|contents)(?:[-_. ].*)?",
+    r"metadata|record|wheel|pkg-info|top_level|entry_points|sources|index|contents)(?:[-_. ].*)?",
     re.IGNORECASE,
 )
 
@@ -104,6 +104,11 @@ class TextFile:
         while path.suffix in (".gz", ".xz", ".bz2"):
             path = path.with_suffix("")
         return path.suffix
+
+    @property
+    def is_named_otherwise(self) -> bool:
+        """Whether it has a name of documents that are often beside papers, but are none."""
+        return _NO_PAPERS.fullmatch(PurePosixPath(self.name).stem) is not None
 
     @cached_property
     def header(self) -> TableHeader | None:
@@ -165,7 +170,11 @@ def _has_entries(file: TextFile, begins: re.Pattern[str]) -> bool:
 
 
 def _is_page(file: TextFile) -> bool:
-    return file.suffix not in _TABLES and looks_like_listing_page(file.head.split("\n"))
+    return (
+        file.suffix in _DOCUMENTS
+        and not file.is_named_otherwise
+        and looks_like_listing_page(file.head.split("\n"))
+    )
 
 
 def _has_suffix(file: TextFile, suffixes: Collection[str]) -> bool:
@@ -174,9 +183,8 @@ def _has_suffix(file: TextFile, suffixes: Collection[str]) -> bool:
 
 def _is_paper(file: TextFile) -> bool:
     """Tell whether a document without any mark of a format is one paper."""
-    named_otherwise = _NO_PAPERS.fullmatch(PurePosixPath(file.name).stem) is not None
     return file.suffix in _DOCUMENTS and looks_like_paper(
-        file.head, file.name, named_otherwise=named_otherwise
+        file.head, file.name, named_otherwise=file.is_named_otherwise
     )
 
 
