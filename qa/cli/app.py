@@ -200,6 +200,9 @@ def rebuild(
     force: Annotated[
         bool, typer.Option("--force", help="Embed everything anew, whatever is known.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say of every file and entry what became of it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild the vector store; only new or changed text is embedded.
@@ -215,7 +218,7 @@ def rebuild(
     from qa.cli.corpus import rebuild_stores
 
     configs = [configured(path) for path in paths] if paths else [configured()]
-    rebuild_stores(configs, column or (), force=force, as_json=as_json)
+    rebuild_stores(configs, column or (), force=force, verbose=verbose, as_json=as_json)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from qa.answering.wording import candidates_text, source_name, title_of
 from qa.cli.display.answer import console, dump, print_hanging
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import NOTHING_FOUND
+from qa.cli.reading_report import report_lines
 from qa.config import Config, error_text
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
@@ -22,7 +23,7 @@ from qa.errors import ConfigError, CorpusError, UsageError
 from qa.export.formats import Format, export_papers
 from qa.export.references import exported_papers
 from qa.index.integrity import StoreStatus
-from qa.index.manifest import SkippedEntries
+from qa.index.reading_report import ReadingReport
 from qa.index.store import CorpusStore
 from qa.library import (
     built_line,
@@ -37,9 +38,14 @@ from qa.retrieval.retriever import Scope
 
 
 def rebuild_stores(
-    configs: Sequence[Config], columns: Sequence[str], *, force: bool, as_json: bool
+    configs: Sequence[Config],
+    columns: Sequence[str],
+    *,
+    force: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
-    """Rebuild the store of each corpus and print what changed.
+    """Rebuild the store of each corpus and print what changed and what became of every entry.
 
     `columns` are the user's own, as FIELD=NAME; they are kept for later rebuilds.
     """
@@ -52,7 +58,11 @@ def rebuild_stores(
             display.clear()
             if not as_json:
                 display.out.print(f"{config.corpus}: {built_line(report)}")
-            reports.append({"corpus": str(config.corpus), **asdict(report)})
+                for line in report_lines(report.reading, verbose=verbose):
+                    display.out.print(f"  {clean_line(line)}", soft_wrap=True)
+            document = asdict(report)
+            reading = document.pop("reading") | {"entries": report.reading.entries}
+            reports.append({"corpus": str(config.corpus), **document, **reading})
     if as_json:
         typer.echo(dump(reports))
 
@@ -132,6 +142,7 @@ def print_paper(out: Console, paper: Paper, corpus: str, marked: Iterable[Eviden
     about = [", ".join(paper.authors), paper.venue or "", str(paper.year or "")]
     lines = ["; ".join(part for part in about if part), paper.link or ""]
     lines += [", ".join(paper.keywords), f"id {paper.id}"]
+    lines += [f"also: {title}" for title in paper.other_titles]
     lines += [source_name(corpus, source) for source in paper.sources]
     for line in lines:
         if line:
@@ -172,18 +183,17 @@ def show_status(config: Config, *, as_json: bool) -> None:
 def show_skipped(config: Config, *, as_json: bool) -> None:
     """Print what the last rebuild left out: counts by reason on stderr, and each entry."""
     with CorpusStore(config).open() as generation:
-        skipped = SkippedEntries.read(generation.folder)
+        reading = ReadingReport.read(generation.folder)
     if as_json:
-        first = [asdict(entry) for entry in skipped.first]
-        rows = {"total": skipped.total, "reasons": skipped.reasons, "first": first}
-        typer.echo(dump(rows))
+        first = [asdict(entry) for entry in reading.skipped]
+        typer.echo(dump({"total": reading.skips, "reasons": reading.skip_reasons, "first": first}))
         return
-    for entry in skipped.first:
+    for entry in reading.skipped:
         source = source_name(config.corpus.name, entry.source)
         typer.echo(clean_line(f"{source}: {entry.where}: {entry.reason}"))
-    typer.echo(clean_line(skipped.line), err=True)
-    if skipped.total > len(skipped.first):
-        typer.echo(f"Only the first {len(skipped.first):,} are listed.", err=True)
+    typer.echo(clean_line(reading.skipped_line), err=True)
+    if reading.skips > len(reading.skipped):
+        typer.echo(f"Only the first {len(reading.skipped):,} are listed.", err=True)
 
 
 def _status_rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | int]:

@@ -71,6 +71,7 @@ class Paper:
     arxiv_id: str | None = None
     url: str | None = None
     keywords: tuple[str, ...] = ()
+    other_titles: tuple[str, ...] = ()  # that entries with its DOI or arXiv id have for it
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:

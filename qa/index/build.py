@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import Corpus
 from qa.errors import CorpusError, StoreDamaged, StoreMismatch, StoreMissing
 from qa.index.chroma_server import ChromaServer, remove_old_collections
-from qa.index.dedupe import MergedPapers, ReadReport
+from qa.index.dedupe import MergedPapers
 from qa.index.embedding.base import Embedder
 from qa.index.embedding_cache import EmbeddingCache
 from qa.index.generation import Generation
@@ -21,7 +21,8 @@ from qa.index.generation_writer import BuildContext, Changes, GenerationWriter
 from qa.index.integrity import verify
 from qa.index.layout import StoreLayout, naming_corpus, remove_tree, writing_errors
 from qa.index.locks import LockHolder, offer_lease, withdraw_lease, writer_lock
-from qa.index.manifest import CorpusState, Manifest, SkippedEntries, reader_fingerprint
+from qa.index.manifest import CorpusState, Manifest, reader_fingerprint
+from qa.index.reading_report import Merged, ReadingReport
 from qa.progress import ProgressListener, ignore_progress
 
 # The share of the vectors up to which a copy of the generation before is changed. Above it,
@@ -38,13 +39,27 @@ class BuildReport:
     changed: int
     removed: int
     unchanged: int
-    skipped: tuple[Skipped, ...]  # empty when the corpus did not have to be read
-    notes: tuple[str, ...]  # what the readers had to guess about a file
+    reading: ReadingReport  # what became of every entry; of a corpus as before, what did then
     embedded: int  # chunks that were not in the cache
     papers: int
     chunks: int
     sentences: int
     seconds: float
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The entries that are no papers."""
+        return self.reading.skipped
+
+    @property
+    def merged(self) -> tuple[Merged, ...]:
+        """The entries that were merged into a paper before them."""
+        return self.reading.merged
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be guessed about the files."""
+        return self.reading.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ class _Job:
     began: float  # time.perf_counter()
 
     def report(
-        self, manifest: Manifest, changes: Changes, found: ReadReport, *, embedded: int
+        self, manifest: Manifest, changes: Changes, reading: ReadingReport, *, embedded: int
     ) -> BuildReport:
         return BuildReport(
             generation=manifest.generation,
@@ -64,8 +79,7 @@ class _Job:
             changed=len(changes.changed),
             removed=len(changes.removed),
             unchanged=changes.unchanged,
-            skipped=tuple(found.skipped),
-            notes=tuple(found.notes),
+            reading=reading,
             embedded=embedded,
             papers=manifest.papers,
             chunks=manifest.chunks,
@@ -150,7 +164,7 @@ def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
         return None
     state.write(base.folder)
     no_changes = Changes((), (), (), base.manifest.papers)
-    return job.report(base.manifest, no_changes, ReadReport(), embedded=0)
+    return job.report(base.manifest, no_changes, ReadingReport.read(base.folder), embedded=0)
 
 
 def _build_generation(job: _Job, base: Generation | None) -> BuildReport:
@@ -177,21 +191,21 @@ def _fill(
 ) -> tuple[BuildReport, list[bytes]]:
     """Fill and publish a generation; return the report and the cache keys that it uses."""
     state = CorpusState.of(job.corpus)
-    found = merged.add_corpus(job.corpus, job.context.progress)
+    reading = merged.add_corpus(job.corpus, job.context.progress)
     after = merged.digests()
     if not after:
-        raise CorpusError(_no_papers(job.corpus, found.skipped))
+        raise CorpusError(_no_papers(job.corpus, reading))
     changes = Changes.between(base.digests() if base else {}, after)
     with closing(GenerationWriter(folder, job.context, _patchable(job, base, changes))) as writer:
         embedded = writer.update_papers(merged, changes)
         merged.close()
-        manifest = writer.finish(job.corpus, state, SkippedEntries.of(found.skipped))
+        manifest = writer.finish(job.corpus, state, reading)
     keys = _publish(job.context, folder)
-    return job.report(manifest, changes, found, embedded=embedded), keys
+    return job.report(manifest, changes, reading, embedded=embedded), keys
 
 
-def _no_papers(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
-    why = f" {SkippedEntries.of(skipped).line}" if skipped else ""
+def _no_papers(corpus: Corpus, reading: ReadingReport) -> str:
+    why = f" {reading.skipped_line}" if reading.skips else ""
     return f"No paper was found in {corpus.path}.{why} Name another file or folder."
 
 

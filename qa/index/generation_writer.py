@@ -24,8 +24,9 @@ from qa.index.embedding_cache import STORED, Embedded, EmbeddingCache, Half, cac
 from qa.index.generation import Generation
 from qa.index.integrity import checksums
 from qa.index.layout import StoreLayout
-from qa.index.manifest import FORMAT, CorpusState, Manifest, SkippedEntries, reader_fingerprint
+from qa.index.manifest import FORMAT, CorpusState, Manifest, reader_fingerprint
 from qa.index.papers_db import ChunkRow, PapersWriter, Row, paper_digest
+from qa.index.reading_report import ReadingReport
 from qa.progress import Progress, ProgressListener
 
 _BATCH = 128  # papers; what was embedded is in the cache after each batch
@@ -159,7 +160,7 @@ class GenerationWriter:
         found = self._context.cache.get([keys[chunk] for chunk in chunks])
         self._papers.set_unreachable({chunk: found[keys[chunk]].rows[0] for chunk in chunks})
 
-    def finish(self, corpus: Corpus, state: CorpusState, skipped: SkippedEntries) -> Manifest:
+    def finish(self, corpus: Corpus, state: CorpusState, reading: ReadingReport) -> Manifest:
         """Index the vectors and write the manifest: then the generation can be opened."""
         patched, collection = self._update_vectors()
         counts = self._papers.counts()
@@ -179,14 +180,14 @@ class GenerationWriter:
             papers=counts.papers,
             chunks=counts.chunks,
             sentences=counts.sentences,
-            skipped=skipped.total,
+            skipped=reading.skips,
             patched=patched,
             strays=counts.unreachable,
             collection=collection,
             sums=checksums(self.folder),
             columns=dict(corpus.columns),
         )
-        skipped.write(self.folder)
+        reading.write(self.folder)
         state.write(self.folder)
         manifest.write(self.folder)
         return manifest

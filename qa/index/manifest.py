@@ -3,12 +3,9 @@
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 
-from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import READER_VERSION, Corpus, CorpusFile
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
 from qa.index.layout import REBUILD, StoreLayout, replace_file
@@ -16,9 +13,6 @@ from qa.index.layout import REBUILD, StoreLayout, replace_file
 FORMAT = 3  # of everything in a generation's folder; stores of another format are not opened
 # Nanoseconds: a file changed again so soon after it was read may keep its size and date.
 _RACY_NS = 2_000_000_000
-KEPT = 1000  # skipped entries that are kept one by one; a broken export may have millions
-_REASONS_SHOWN = 4
-_SKIPPED_FILE = "skipped.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,47 +155,3 @@ def _state(corpus: Corpus, file: CorpusFile, known: FileState | None) -> FileSta
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return FileState(file.name, file.size, file.mtime_ns, digest, settled)
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedEntries:
-    """The entries of a corpus that could not be read as papers."""
-
-    reasons: dict[str, int]  # number of entries by reason, the most frequent first
-    first: tuple[Skipped, ...]  # at most KEPT
-
-    @classmethod
-    def of(cls, entries: Sequence[Skipped]) -> "SkippedEntries":
-        """Count the entries by reason and keep the first ones."""
-        reasons = Counter(entry.reason for entry in entries)
-        return cls(dict(reasons.most_common()), tuple(entries[:KEPT]))
-
-    @property
-    def total(self) -> int:
-        """The number of skipped entries."""
-        return sum(self.reasons.values())
-
-    @property
-    def line(self) -> str:
-        """Their number and the reasons, in a line."""
-        if not self.total:
-            return "No entry was skipped."
-        reasons = [f"{reason} ({count:,})" for reason, count in self.reasons.items()]
-        others = len(reasons) - _REASONS_SHOWN
-        more = f", {others:,} other reasons" if others > 0 else ""
-        entries = "1 entry was" if self.total == 1 else f"{self.total:,} entries were"
-        return f"{entries} skipped: {', '.join(reasons[:_REASONS_SHOWN])}{more}."
-
-    def write(self, folder: Path) -> None:
-        """Write it into a generation's folder."""
-        content = {"reasons": self.reasons, "first": [astuple(entry) for entry in self.first]}
-        replace_file(folder / _SKIPPED_FILE, json.dumps(content).encode("ascii"))
-
-    @classmethod
-    def read(cls, folder: Path) -> "SkippedEntries":
-        """Return what a generation's folder has; nothing if an older version has made it."""
-        try:
-            content = json.loads((folder / _SKIPPED_FILE).read_bytes())
-            return cls(content["reasons"], tuple(Skipped(*entry) for entry in content["first"]))
-        except (OSError, ValueError, TypeError, KeyError):
-            return cls({}, ())

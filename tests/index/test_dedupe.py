@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.corpus.papers import Record
+from qa.corpus.papers import Record, Skipped
 from qa.index.dedupe import MergedPapers, same_abstract
 
 
@@ -66,6 +66,33 @@ def test_merging_keeps_the_longer_abstract_and_fills_in_what_is_missing():
     paper = papers[0]
     assert (paper.abstract, paper.year, paper.venue, paper.url) == (longer, 2020, "ICML", "u")
     assert paper.authors == ("A. B.",)
+
+
+def test_merging_by_doi_keeps_both_titles_and_says_why():
+    longer = ABSTRACT + " Code is available."
+    records = [
+        record("Old Title", doi="10.1/x"),
+        record("New Title", longer, "b.bib", doi="10.1/x"),
+        record("old title!", source="c.bib"),
+        record("Third", source="c.bib", arxiv_id="2401.1"),
+        Skipped("c.bib", "no abstract", "line 9"),
+    ]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(MergedPapers(Path(folder) / "merged.sqlite")) as merged,
+    ):
+        report = merged.add_records(records, formats={"b.bib": "BibTeX"})
+        paper, other = next(merged.papers(list(merged.digests()), size=9))
+    assert (paper.title, paper.other_titles, other.title) == ("New Title", ("Old Title",), "Third")
+    assert [(each.source, each.title, each.reason, each.paper) for each in report.merged] == [
+        ("b.bib", "New Title", "same DOI", paper.id),
+        ("c.bib", "old title!", "same title", paper.id),
+    ]
+    assert [(f.name, f.format, f.entries, f.papers, f.merged, f.skipped) for f in report.files] == [
+        ("a.txt", None, 1, 1, 0, 0),
+        ("b.bib", "BibTeX", 1, 0, 1, 0),
+        ("c.bib", None, 3, 1, 1, 1),
+    ]
 
 
 def test_ids_do_not_depend_on_order_even_where_titles_are_shared():

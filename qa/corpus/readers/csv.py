@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from qa.corpus.papers import Record, Skipped
 from qa.corpus.readers import fields
@@ -12,6 +13,7 @@ from qa.corpus.readers.fields import Entry, author_names, bare_name, column_name
 
 _DELIMITERS = ",\t;|"
 _HEADER_WITHIN = 10  # lines; some exports have a preamble before the header
+_TRIED_ROWS = 5  # below a header, to tell a table from prose
 _MAX_ROW_LINES = 1000  # of one row; more means a quote that is never closed
 _MIN_ROW_DELIMITERS = 3  # lines inside a cell with as many delimiters are rows, not a paragraph
 _MAX_QUOTES = 200  # in one line; the time to repair a line grows with their number
@@ -40,20 +42,29 @@ class TableHeader:
         return sum(map(bool, self.columns.values()))
 
 
-def find_header(head: str, own: Mapping[str, str]) -> TableHeader | None:
+def find_header(head: str, own: Mapping[str, str], *, any_rows: bool) -> TableHeader | None:
     """Return the header of the table that begins with `head`, or None if it is no table.
 
-    `own` are the user's column names, by field.
+    `own` are the user's column names, by field. With `any_rows` the header is enough; without, one
+    of the rows below must have as many cells, for prose may name title and abstract too.
     """
     escape = "\\" if '\\"' in head and not _DOUBLED.search(head) else None
+    lines = head.split("\n")
     found = [
         header
-        for number, line in enumerate(head.split("\n")[:_HEADER_WITHIN], start=1)
+        for number, line in enumerate(lines[:_HEADER_WITHIN], start=1)
         for delimiter in _DELIMITERS
         if delimiter in line
         and (header := _header(line, number, delimiter, escape, own)).missing in ("", "abstract")
+        and (any_rows or _has_a_row(lines[number:], header))
     ]
     return max(found, key=lambda header: (not header.missing, header.fields), default=None)
+
+
+def _has_a_row(lines: Sequence[str], header: TableHeader) -> bool:
+    """Tell whether one of the first rows below a header has a cell for each column."""
+    rows = islice(_rows(_Lines(iter(f"{line}\n" for line in lines), 1), header), _TRIED_ROWS)
+    return any(row is not None and len(row) == len(header.names) for _, row in rows)
 
 
 def _header(

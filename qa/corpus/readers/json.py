@@ -25,6 +25,8 @@ _SAME_PAPER = (
 _OTHER_PAPERS = (
     "references", "citations", "relatedworks", "referencedworks", "reference", "cites"
 )  # fmt: skip
+# Members of an object that describes data or a program: its title and description are no paper's.
+_OTHER_DOCUMENT = {"$schema", "$defs", "$ref", "openapi", "swagger", "properties"}
 # Where a value is an object: its members that may hold the text, the best first.
 _TEXT = ("value", "text", "name", "displayname", "title", "literal", "fullname", "raw")
 _VENUE = ("source", "displayname", "name", "title", "value", "raw")
@@ -64,6 +66,8 @@ def _papers(value: Mapping[str, object], names: Names, depth: int = 3) -> list[d
 
     The object is a paper itself, or is wrapped around papers at most `depth` levels below.
     """
+    if not _OTHER_DOCUMENT.isdisjoint(value):
+        return []
     members = _flat(value)
     if depth and not _has(members, names["abstract"]):
         inside = [
