@@ -29,6 +29,7 @@ class Record:
     arxiv_id: str | None = None  # without version: 2401.01234
     url: str | None = None
     keywords: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  # collections and tags of the library that its file is
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Skipped:
     source: str
     reason: str  # "no abstract", "no title", "malformed entry"
     where: str  # "line 12", "entry smith2020", or WHOLE_FILE
+    advice: str = ""  # of a whole file: a sentence that says what to do
 
 
 class UnreadableFile(CorpusError):
@@ -63,7 +65,7 @@ class Paper:
     id: str  # 12 hexadecimal digits
     title: str
     abstract: str  # empty: no file has more than the title
-    sources: tuple[str, ...]  # every file that has it, relative to the corpus
+    sources: tuple[str, ...]  # every file that has it, relative to the corpus, and its groups
     authors: tuple[str, ...] = ()
     year: int | None = None
     venue: str | None = None
@@ -128,7 +130,7 @@ def as_paper(record: Record) -> Paper:
         id=paper_id(record.title),
         title=record.title,
         abstract=record.abstract,
-        sources=(record.source,),
+        sources=(record.source, *(f"{record.source}/{group}" for group in record.groups)),
         authors=record.authors,
         year=record.year,
         venue=record.venue,
