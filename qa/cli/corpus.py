@@ -190,7 +190,7 @@ def show_skipped(config: Config, *, as_json: bool) -> None:
         return
     for entry in reading.skipped:
         source = source_name(config.corpus.name, entry.source)
-        typer.echo(clean_line(f"{source}: {entry.where}: {entry.reason}"))
+        typer.echo(clean_line(f"{source}: {entry.where}: {entry.why}"))
     typer.echo(clean_line(reading.skipped_line), err=True)
     if reading.skips > len(reading.skipped):
         typer.echo(f"Only the first {len(reading.skipped):,} are listed.", err=True)

@@ -29,13 +29,16 @@ def report_lines(reading: ReadingReport, *, verbose: bool) -> Iterator[str]:
                 f"{merge.paper_title!r}: {merge.reason}"
             )
         for entry in reading.skipped:
-            yield f"skipped: {entry.source}: {entry.where}: {entry.reason}"
+            yield f"skipped: {entry.source}: {entry.where}: {entry.why}"
 
 
 def _file_line(file: FileReport, reading: ReadingReport) -> str:
-    skipped = [entry.reason for entry in reading.skipped if entry.source == file.name]
+    entries = [entry for entry in reading.skipped if entry.source == file.name]
     if file.format is None:
-        return f"{file.name}: {_NOT_READ}: {'; '.join(dict.fromkeys(skipped))}"
+        return (
+            f"{file.name}: {_NOT_READ}: {'; '.join(dict.fromkeys(entry.why for entry in entries))}"
+        )
+    skipped = [entry.reason for entry in entries]
     merged = [entry.reason for entry in reading.merged if entry.source == file.name]
     return f"{file.name}: {file.format}, {_counts([file], merged, skipped)}"
 
@@ -65,6 +68,8 @@ def _counts(files: Sequence[FileReport], merged: Sequence[str], skipped: Sequenc
     """Return the entries, papers, merged and skipped entries of files."""
     entries = _number(sum(file.entries for file in files), "entry", "entries")
     parts = [_number(sum(file.papers for file in files), "paper")]
+    if bare := sum(file.title_only for file in files):
+        parts[0] += f" ({bare:,} by title only)"
     for count, what, reasons in (
         (sum(file.merged for file in files), "merged", merged),
         (sum(file.skipped for file in files), "skipped", skipped),

@@ -12,7 +12,6 @@ from qa.errors import CorpusError
 WHOLE_FILE = "whole file"  # the `where` of a Skipped that is a file, not one entry of it
 ANOTHER_FILE = "Name another file or folder."
 EXPORT = "Export the papers as BibTeX, RIS or CSV, or put title and abstract into a text file."
-UNPACK = "Unpack it first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,11 @@ class Skipped:
     reason: str  # "no abstract", "no title", "malformed entry"
     where: str  # "line 12", "entry smith2020", or WHOLE_FILE
     advice: str = ""  # of a whole file: a sentence that says what to do
+
+    @property
+    def why(self) -> str:
+        """Return why it could not be used, and what to do."""
+        return f"{self.reason}. {self.advice}" if self.advice else self.reason
 
 
 class UnreadableFile(CorpusError):

@@ -87,6 +87,7 @@ class MergedPapers:
             number = self._same_paper(entry)
             if number is None:
                 file.papers += 1
+                file.title_only += not entry.abstract
             else:
                 file.merged += 1
                 merged.append((number, _merge(entry, self._paper(number))))

@@ -28,6 +28,7 @@ class FileReport:
     papers: int = 0  # entries that are the first of their paper
     merged: int = 0  # entries of papers that an entry before them is, too
     skipped: int = 0
+    title_only: int = 0  # of `papers`, those without an abstract
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _START = re.compile(r"\s{0,40}@\s{0,9}([A-Za-z]+)\s{0,9}[{(]")
 _USED_NAME = re.compile(r"[=#]\s{0,9}([A-Za-z][^\s={}\"#,()]{0,199})")
 _TITLE = re.compile(r"\btitle\s{0,9}=", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_PROCEEDINGS = {"proceedings", "mvproceedings"}
 _VOLUMES = {"proceedings", "mvproceedings", "book", "mvbook", "collection", "mvcollection"}
 _KEYWORDS = ("keywords", "keyword", "author_keywords", "keywords-plus")
 
@@ -46,6 +47,9 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
                 kind, values = block.entry_type.lower(), _values(block, strings)
                 if kind in _VOLUMES:
                     volumes[block.key.lower()] = volumes[kind] = _inherited(values)
+                if kind in _PROCEEDINGS and "abstract" not in values:
+                    yield Skipped(source, "a volume, not a paper", where)
+                    continue
                 values = {**volumes.get(_volume_of(kind, values), {}), **values}
                 yield _record(block.key, values, source, where)
             elif isinstance(block, ParsingFailedBlock) or (

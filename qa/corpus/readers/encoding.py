@@ -23,6 +23,7 @@ _GUESS = ", which is a guess: save it as UTF-8 if letters look wrong"
 _SCRIPTS = [
     "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255", "cp1256",
 ]  # fmt: skip
+_XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,60}?\bencoding\s{0,9}=\s{0,9}[\"']([\w.-]{1,40})")
 _HIGH = bytes(range(0x80, 0x100))
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _STRAY = re.compile("[\udc80-\udcff]")  # what is left of bytes that are not UTF-8
@@ -95,6 +96,8 @@ def _encoding(sample: bytes) -> tuple[str, str]:
     for mark, codec in _BOMS:
         if sample.startswith(mark):
             return codec, ""
+    if declared := _XML_ENCODING.match(sample):
+        return _declared(declared[1].decode()), ""
     if utf16 := _utf16_without_mark(sample):
         return utf16, f"{utf16.upper()} without a byte order mark"
     if len(sample.translate(None, _CONTROLS)) < 0.97 * len(sample):
@@ -103,6 +106,17 @@ def _encoding(sample: bytes) -> tuple[str, str]:
     if high > 0.15 * len(sample) and not _is_utf8(sample):
         return _other_script(sample)
     return "utf-8", ""
+
+
+def _declared(name: str) -> str:
+    """Return the codec that an XML declaration names; Latin-1 is Windows-1252, as on the web."""
+    try:
+        codec = codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+    if codec.startswith(("utf-16", "utf-32")):  # then the declaration could not be read so
+        return "utf-8"
+    return "cp1252" if codec in ("iso8859-1", "ascii") else codec
 
 
 def _utf16_without_mark(sample: bytes) -> str:

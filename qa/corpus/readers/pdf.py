@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from qa.corpus.papers import WHOLE_FILE, Record, Skipped, UnreadableFile
@@ -15,6 +16,7 @@ from qa.corpus.readers.pdf_front_page import Line, Page, read_front_page
 
 MAX_SIZE = 200_000_000  # bytes of a PDF
 SECONDS = 20.0  # for one PDF; a common one takes a twentieth of a second
+_PROGRAM = Path(__file__).with_name("pdf_lines.py")
 _SEARCHABLE = "Make its text searchable first: `ocrmypdf FILE NEW.pdf`."
 _DECRYPT = "Take the password off: `qpdf --decrypt --password=PASSWORD FILE NEW.pdf`."
 _REPAIR = "Repair it: `qpdf FILE NEW.pdf`, or print it to a new PDF."
@@ -79,9 +81,9 @@ class _Worker:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            # The program's own module, found as this one was, and nothing of the user's folder.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "qa.corpus.readers.pdf_lines"],
+            # With -P no module of the user's folder, nor of the program's, takes another's place.
+            self._process = subprocess.Popen(  # noqa: S603 (a program of our own)
+                [sys.executable, "-P", str(_PROGRAM)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

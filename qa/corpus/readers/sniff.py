@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import BinaryIO, cast
 
-from qa.corpus.papers import EXPORT, UNPACK, Record, Skipped, UnreadableFile
+from qa.corpus.papers import ANOTHER_FILE, EXPORT, Record, Skipped, UnreadableFile
 from qa.corpus.readers.bibtex import read_bibtex
 from qa.corpus.readers.csv import TableHeader, find_header, read_table
 from qa.corpus.readers.encoding import DecodedText
@@ -19,6 +19,7 @@ from qa.corpus.readers.json import read_json
 from qa.corpus.readers.listing_page import looks_like_listing_page, read_listing_page
 from qa.corpus.readers.markdown import LONGEST, has_front_matter, looks_like_paper, read_markdown
 from qa.corpus.readers.tagged import ENDNOTE, NBIB, RIS, WEB_OF_SCIENCE, TaggedFormat, read_tagged
+from qa.corpus.readers.xml_formats import ROOTS, read_xml
 
 Entries = Iterator[Record | Skipped]
 FormatListener = Callable[[str], None]  # gets the name of the format that a file is read as
@@ -28,7 +29,10 @@ _CHUNK = 1 << 16  # characters
 _BIBTEX_WITHIN = 1000  # characters: BibTeX further down a document says how to cite it
 
 _BEGINS_JSON = re.compile(r"[\s\ufeff\x1e]*(?:\{\s*[\"}]|\[\s*[{\]])")
-_BEGINS_MARKUP = re.compile(r"\s*<(?:\?xml|!doctype|html|feed|rss|pubmed\w+)[\s>]", re.IGNORECASE)
+_BEGINS_XML = re.compile(rf"\s*(?:<\?xml\b|<(?:\w+:)?(?:{'|'.join(ROOTS)})[\s>])")
+_BEGINS_HTML = re.compile(
+    r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
 # Of bibliographies: how an entry begins.
 _BIBTEX = re.compile(
     r"^\ufeff?\s{0,20}@\s{0,9}[A-Za-z]{2,30}\s{0,9}[{(]\s{0,9}[^\s{}()]", re.MULTILINE
@@ -57,30 +61,81 @@ _NO_PAPERS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class BinaryFile:
+    """A file that is no text, at its beginning."""
+
+    stream: BinaryIO
+    name: str
+    columns: Mapping[str, str]  # the user's column names, by field
+
+
+@dataclass(frozen=True, slots=True)
 class BinaryFormat:
-    """A format that is no text, and what to do with a file in it."""
+    """A format that is no text: `read` is for the files that begin so.
+
+    Without it a file is refused; `advice` then is a conversion that works for this format.
+    """
 
     name: str
     begins: bytes
     advice: str = EXPORT
     at: int = 0  # the offset of `begins`
+    read: Callable[[BinaryFile], Entries] | None = None
 
 
+def _read_pdf(file: BinaryFile) -> Entries:
+    from qa.corpus.readers.pdf import read_pdf
+
+    return read_pdf(file.stream, file.name)
+
+
+def _read_database(file: BinaryFile) -> Entries:
+    from qa.corpus.readers.zotero import read_zotero
+
+    return read_zotero(file.stream, file.name)
+
+
+def _read_office(file: BinaryFile) -> Entries:
+    """Read a workbook; raise UnreadableFile for another document that is a ZIP archive inside."""
+    from qa.corpus.readers.xlsx import is_workbook, read_xlsx
+
+    if is_workbook(file.stream):
+        return read_xlsx(file.stream, file.name, file.columns)
+    kind, advice = _OFFICE.get(PurePosixPath(file.name.lower()).suffix, _OTHER_OFFICE)
+    raise UnreadableFile(f"it is {kind}", advice)
+
+
+_AS_PDF = "Save it as PDF: `soffice --headless --convert-to pdf FILE`."
+_AS_WORKBOOK = "Save it as a workbook: `soffice --headless --convert-to xlsx FILE`."
+_AS_TEXT_IN_PDF = "Make a PDF with its text: `img2pdf FILE | ocrmypdf - NEW.pdf`."
+_TO_CSV = "Write it as CSV: `duckdb -c \"COPY (FROM 'FILE') TO 'papers.csv'\"`."
+_PRINT = "Open it in a browser and print it to PDF."
+# Documents that are ZIP archives inside, by suffix.
+_OFFICE = {
+    ".docx": ("a Word document", _AS_PDF),
+    ".pptx": ("a presentation", _AS_PDF),
+    ".odt": ("a text document", _AS_PDF),
+    ".odp": ("a presentation", _AS_PDF),
+    ".ods": ("a spreadsheet in OpenDocument", _AS_WORKBOOK),
+    ".xlsb": ("a binary workbook", _AS_WORKBOOK),
+    ".epub": ("an e-book", "Make a PDF of it with Calibre: `ebook-convert FILE NEW.pdf`."),
+}
+_OTHER_OFFICE = ("an office document or a program", _AS_PDF)
 BINARY_FORMATS = (
-    BinaryFormat("a PDF", b"%PDF"),
-    BinaryFormat("an image", b"\x89PNG"),
-    BinaryFormat("an image", b"\xff\xd8\xff"),
-    BinaryFormat("an image", b"GIF8"),
-    BinaryFormat("an RTF document", b"{\\rtf"),
-    BinaryFormat("an office document", b"\xd0\xcf\x11\xe0"),
-    BinaryFormat("an office document or a program", b"PK\x03\x04"),  # other archives are unpacked
-    BinaryFormat("a database", b"SQLite format 3"),
-    BinaryFormat("a program", b"\x7fELF"),
-    BinaryFormat("a 7z archive", b"7z\xbc\xaf\x27\x1c", UNPACK),
-    BinaryFormat("a RAR archive", b"Rar!", UNPACK),
-    BinaryFormat("compressed with zstd", b"\x28\xb5\x2f\xfd", UNPACK),
-    BinaryFormat("a tar archive", b"ustar", UNPACK, at=257),
-    BinaryFormat("a Parquet file", b"PAR1"),
+    BinaryFormat("PDF", b"%PDF", read=_read_pdf),
+    BinaryFormat("an image", b"\x89PNG", _AS_TEXT_IN_PDF),
+    BinaryFormat("an image", b"\xff\xd8\xff", _AS_TEXT_IN_PDF),
+    BinaryFormat("an image", b"GIF8", _AS_TEXT_IN_PDF),
+    BinaryFormat("an RTF document", b"{\\rtf", _AS_PDF),
+    BinaryFormat("an old office document", b"\xd0\xcf\x11\xe0", _AS_PDF),
+    BinaryFormat("workbook", b"PK\x03\x04", read=_read_office),  # other archives are unpacked
+    BinaryFormat("Zotero", b"SQLite format 3", read=_read_database),
+    BinaryFormat("a program", b"\x7fELF", ANOTHER_FILE),
+    BinaryFormat("a 7z archive", b"7z\xbc\xaf\x27\x1c", "Unpack it: `7z x FILE`."),
+    BinaryFormat("a RAR archive", b"Rar!", "Unpack it: `unrar x FILE`."),
+    BinaryFormat("compressed with zstd", b"\x28\xb5\x2f\xfd", "Unpack it: `zstd -d FILE`."),
+    BinaryFormat("a tar archive", b"ustar", "Unpack it: `tar -xf FILE`.", at=257),
+    BinaryFormat("a Parquet file", b"PAR1", _TO_CSV),
 )
 
 
@@ -142,8 +197,12 @@ def _is_json(file: TextFile) -> bool:
     return _BEGINS_JSON.match(file.head) is not None
 
 
-def _is_markup(file: TextFile) -> bool:
-    return _BEGINS_MARKUP.match(file.head) is not None
+def _is_html(file: TextFile) -> bool:
+    return _BEGINS_HTML.match(file.head) is not None
+
+
+def _is_xml(file: TextFile) -> bool:
+    return _BEGINS_XML.match(file.head) is not None
 
 
 def _is_note(file: TextFile) -> bool:
@@ -192,9 +251,8 @@ def _refuse_code(_: TextFile) -> Entries:
     raise UnreadableFile(_NO_FORMAT, EXPORT)
 
 
-def _refuse_markup(_: TextFile) -> Entries:
-    reason = "it is XML or HTML: export the papers as RIS, BibTeX or CSV instead"
-    raise UnreadableFile(reason, advice="")
+def _refuse_html(_: TextFile) -> Entries:
+    raise UnreadableFile("it is a web page", _PRINT)
 
 
 def _refuse_table(file: TextFile) -> Entries:
@@ -208,6 +266,10 @@ def _refuse_table(file: TextFile) -> Entries:
         missing, names = "title", " ".join(line.split())
     reason = f"no column for the {missing} among {names[:300]}"
     raise UnreadableFile(reason, missing_column=missing)
+
+
+def _read_xml(file: TextFile) -> Entries:
+    return read_xml(file.text.chunks(_CHUNK), file.name)
 
 
 def _read_json(file: TextFile) -> Entries:
@@ -237,7 +299,8 @@ def _tagged(form: TaggedFormat) -> Callable[[TextFile], Entries]:
 TEXT_FORMATS = (
     TextFormat("source code", _is_code, _refuse_code),
     TextFormat("JSON", _is_json, _read_json),
-    TextFormat("XML or HTML", _is_markup, _refuse_markup),
+    TextFormat("a web page", _is_html, _refuse_html),
+    TextFormat("XML", _is_xml, _read_xml),
     TextFormat("Markdown note", _is_note, _read_note),
     # A header that names title and abstract makes a table, whatever the cells hold.
     TextFormat("CSV", partial(_is_table, delimiters=",;|"), _read_table),
@@ -280,7 +343,11 @@ def read_stream(
         raise UnreadableFile("it is empty")
     for binary in BINARY_FORMATS:
         if head.startswith(binary.begins, binary.at):
-            raise UnreadableFile(f"it is {binary.name}", binary.advice)
+            if binary.read is None:
+                raise UnreadableFile(f"it is {binary.name}", binary.advice)
+            on_format(binary.name)
+            yield from binary.read(BinaryFile(stream, name, columns))
+            return
     with DecodedText(stream, note) as text:
         if not text.head.strip():
             raise UnreadableFile("it is empty")

@@ -55,6 +55,8 @@ def read_xml(chunks: Iterable[str], source: str) -> Iterator[Record | Skipped]:
     readers: dict[str, _Reader] = {}
 
     def records_of(root: str) -> Collection[str]:
+        if root == "html":
+            raise UnreadableFile("it is a web page", "Open it in a browser and print it to PDF.")
         if root not in _FORMATS:
             raise UnreadableFile(f"it is XML of an unknown kind, <{root}>", _OTHER_XML)
         readers.update(_FORMATS[root])
@@ -419,3 +421,4 @@ _FORMATS: dict[str, dict[str, _Reader]] = {
     "xml": {"record": _endnote},
     "records": {"record": _endnote},
 }
+ROOTS = tuple(_FORMATS)
