@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from qa.cli.completion import complete_id
 from qa.cli.exit_codes import with_exit_codes
 from qa.cli.options import (
     AsJson,
@@ -281,7 +282,12 @@ def papers(
 @app.command()
 @with_exit_codes
 def show(
-    paper: Annotated[str, typer.Argument(metavar="ID", help="A paper's id or the start of it.")],
+    paper: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A paper's id or the start of it.", autocompletion=complete_id
+        ),
+    ],
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:

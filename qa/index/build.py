@@ -2,12 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from qa.config import LOCAL_EMBEDDING
 from qa.corpus.chunking import CHUNKER_VERSION
 from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import Corpus
@@ -28,6 +29,8 @@ from qa.progress import ProgressListener, ignore_progress
 # The share of the vectors up to which a copy of the generation before is changed. Above it,
 # indexing from nothing is as fast and leaves a better index.
 _PATCH_SHARE = 0.2
+# The share of papers in other languages from which on words are not cut to English stems.
+OTHER_LANGUAGES = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +198,15 @@ def _fill(
     after = merged.digests()
     if not after:
         raise CorpusError(_no_papers(job.corpus, reading))
+    others = merged.other_languages()
+    stems = sum(others.values()) < OTHER_LANGUAGES
+    if not stems:
+        reading = replace(
+            reading, notes=(*reading.notes, _language_note(others, job.context.embedder))
+        )
     changes = Changes.between(base.digests() if base else {}, after)
-    with closing(GenerationWriter(folder, job.context, _patchable(job, base, changes))) as writer:
+    base = _patchable(job, base, changes, stems=stems)
+    with closing(GenerationWriter(folder, job.context, base, stems=stems)) as writer:
         embedded = writer.update_papers(merged, changes)
         merged.close()
         manifest = writer.finish(job.corpus, state, reading)
@@ -204,14 +214,31 @@ def _fill(
     return job.report(manifest, changes, reading, embedded=embedded), keys
 
 
+def _language_note(others: Mapping[str, float], embedder: Embedder) -> str:
+    """Return what a corpus in other languages than English means, and what helps."""
+    language = next(iter(others))
+    note = (
+        f"{sum(others.values()):.0%} of the papers are not in English, most of these in {language}:"
+        " words are looked for whole, not by their English stems"
+    )
+    if embedder.name != LOCAL_EMBEDDING:
+        return f"{note}."
+    return (
+        f"{note}, and {LOCAL_EMBEDDING} knows English only. For a better ranking set QA_EMBED_MODEL"
+        " to a multilingual model of an embedding server."
+    )
+
+
 def _no_papers(corpus: Corpus, reading: ReadingReport) -> str:
     why = f" {reading.skipped_line}" if reading.skips else ""
     return f"No paper was found in {corpus.path}.{why} Name another file or folder."
 
 
-def _patchable(job: _Job, base: Generation | None, changes: Changes) -> Generation | None:
+def _patchable(
+    job: _Job, base: Generation | None, changes: Changes, *, stems: bool
+) -> Generation | None:
     """Return the base if changing a copy of it is faster than indexing everything again."""
-    if base is None or job.context.server is not None:
+    if base is None or base.manifest.stems != stems or job.context.server is not None:
         return None
     chunks = changes.operations * base.manifest.chunks / base.manifest.papers
     few = chunks + base.manifest.patched <= _PATCH_SHARE * base.manifest.chunks

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from qa.corpus.language import other_languages
 from qa.corpus.papers import Paper, Record, Skipped, as_paper, paper_id, title_key
 from qa.corpus.readers.corpus import Corpus
 from qa.corpus.words import folded
@@ -25,6 +26,7 @@ SHINGLE = 3  # words in a shingle; unrelated abstracts of one field share shorte
 SAME_ABSTRACT = 0.5  # share of the shorter abstract's shingles that the longer one must have
 PREPRINT_YEARS = 1  # between the years of a paper's preprint and of its publication
 
+_LANGUAGE_SAMPLE = 2000  # papers whose language is looked at
 _PROGRESS_STEP = 500  # records between two reports of progress
 _SCHEMA = """
 CREATE TABLE merged (
@@ -101,6 +103,13 @@ class MergedPapers:
             files.setdefault(name, FileReport(name)).format = form
         into = [replace(entry, paper=self._paper(number).id) for number, entry in merged]
         return ReadingReport.of(list(files.values()), into, skipped, notes)
+
+    def other_languages(self) -> dict[str, float]:
+        """Return the share of papers in each language but English, of an even sample of many."""
+        (count,) = self._db.execute("SELECT count(*) FROM merged").fetchone()
+        step = -(-count // _LANGUAGE_SAMPLE) or 1
+        query = "SELECT title || '. ' || abstract FROM merged WHERE number % ? = 0"
+        return other_languages(text for (text,) in self._db.execute(query, (step,)))
 
     def digests(self) -> dict[str, bytes]:
         """Return every paper's digest, by id, in the order of the papers."""

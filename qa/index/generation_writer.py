@@ -74,15 +74,21 @@ class BuildContext:
 class GenerationWriter:
     """The parts of one generation, until its manifest says that they are complete."""
 
-    def __init__(self, folder: Path, context: BuildContext, base: Generation | None) -> None:
-        """Start in an empty folder, with a copy of `base`, whose vectors must be in a folder."""
+    def __init__(
+        self, folder: Path, context: BuildContext, base: Generation | None, *, stems: bool
+    ) -> None:
+        """Start in an empty folder, with a copy of `base`, whose vectors must be in a folder.
+
+        `stems` tells whether the keyword index is to cut words to their stems, as that of `base`.
+        """
         self.folder = folder
         self._context = context
         self._base = base
         if base is not None:
             shutil.copyfile(base.folder / "papers.sqlite", folder / "papers.sqlite")
             copy_folder(base.folder / "chroma", folder / "chroma")
-        self._papers = PapersWriter(folder / "papers.sqlite")
+        self._papers = PapersWriter(folder / "papers.sqlite", stems=stems)
+        self._stems = stems
         self._removed: list[str] = []  # chunk ids
         self._added: set[str] = set()  # paper ids
 
@@ -183,6 +189,7 @@ class GenerationWriter:
             skipped=reading.skips,
             patched=patched,
             strays=counts.unreachable,
+            stems=self._stems,
             collection=collection,
             sums=checksums(self.folder),
             columns=dict(corpus.columns),

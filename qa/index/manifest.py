@@ -35,6 +35,7 @@ class Manifest:
     skipped: int  # entries of the corpus that are no papers
     patched: int  # chunks changed since the vectors were last indexed from nothing
     strays: int  # chunks that no query of Chroma's index finds, kept beside it
+    stems: bool = True  # the keyword index cuts words to their stems, as English ones can be
     collection: str | None = None  # on a Chroma server; None: in this folder
     columns: dict[str, str] = field(default_factory=dict)  # by field, the user's own names
     sums: dict[str, str] = field(default_factory=dict)  # sha256 of the files that never change

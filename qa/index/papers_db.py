@@ -120,7 +120,8 @@ def _has_other_titles(db: sqlite3.Connection) -> bool:
 class PapersWriter:
     """Adds papers to and removes them from a file that is not published yet."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, stems: bool) -> None:
+        """Open or begin the file; its keyword index is made of stems or of whole words."""
         fresh = not path.exists()
         # Threads take turns in writing.
         self.db = sqlite3.connect(path, check_same_thread=False)
@@ -128,7 +129,7 @@ class PapersWriter:
         self.db.execute("PRAGMA journal_mode=OFF")
         self.db.execute("PRAGMA synchronous=OFF")
         if fresh:
-            self.db.executescript(_SCHEMA + bm25.SCHEMA)
+            self.db.executescript(_SCHEMA + bm25.schema(stems=stems))
         elif not _has_other_titles(self.db):
             self.db.execute(_ADD_OTHER_TITLES)
 

@@ -90,7 +90,7 @@ def test_columns_can_be_named_and_a_missing_one_is_told(tmp_path):
 def test_workbook_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(xlsx, "_MAX_STRING_SIZE", 100_000)
     path = workbook(tmp_path / "a.xlsx", sheet(HEADER), strings=["<t>%s</t>" % ("a" * 1000)] * 200)
-    with pytest.raises(CorpusError, match="more text than memory. Save the sheet as CSV"):
+    with pytest.raises(CorpusError, match="more text than memory"):
         list(read_corpus(path).records())
     monkeypatch.setattr(xlsx, "_MAX_SHEET", 1_000)
     with pytest.raises(CorpusError, match="unpacks to more than"):

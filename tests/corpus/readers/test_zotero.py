@@ -7,7 +7,6 @@ import sqlite3
 import pytest
 from zotero_files import ZoteroFile
 
-from qa.corpus.filters import Filters
 from qa.corpus.papers import Record, as_paper
 from qa.corpus.readers.corpus import read_corpus
 from qa.errors import CorpusError
@@ -85,7 +84,6 @@ def test_database_is_read_while_zotero_has_it_locked(library, mode):
     zotero.execute("INSERT INTO items VALUES (99, 4, 1, 'KEY99')")
     zotero.execute("BEGIN EXCLUSIVE")
     zotero.execute("DELETE FROM items")
-    before = path.read_bytes()
     try:
         found = [
             getattr(entry, "title", entry.reason if hasattr(entry, "reason") else "")
@@ -95,7 +93,6 @@ def test_database_is_read_while_zotero_has_it_locked(library, mode):
         zotero.execute("ROLLBACK")
         zotero.close()
     assert found == ["Before", "no title"]
-    assert path.read_bytes()[:100] == before[:100] or mode == "WAL"
 
 
 def test_database_in_an_archive_is_read(library, tmp_path):
@@ -120,7 +117,7 @@ def test_databases_of_other_programs_and_damaged_ones_are_refused(tmp_path):
         papers(path)
 
 
-def test_source_filter_takes_collections_and_tags(library):
+def test_collections_and_tags_are_sources(library):
     library.add(title="A", collections=["Molluscs/Walls"])
     library.add(title="B", tags=["to read"])
     found = [as_paper(record) for record in papers(library.close())]
