@@ -14,7 +14,6 @@ from pathlib import Path
 import typer
 
 from qa.config import configured
-from qa.corpus.words import folded
 from qa.errors import QAError
 
 MOST = 50  # completions
@@ -65,7 +64,6 @@ def _in_lists(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
 
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
-    """Return the names that begin so whatever their case, the most frequent first."""
-    wanted = folded(incomplete)
-    found = Counter(name for name in names if folded(name).startswith(wanted))
+    """Return the names that begin so, the most frequent first."""
+    found = Counter(name for name in names if name.startswith(incomplete))
     return [name for name, _ in found.most_common(MOST)]

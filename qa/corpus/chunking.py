@@ -54,7 +54,7 @@ def split_paper(paper: Paper, *, tokens: int = CHUNK_TOKENS) -> tuple[Chunk, ...
     chunk: its title, which is its only sentence.
     """
     if paper.title_only:
-        return (_title_chunk(paper, limit=tokens),)
+        return (_title_chunk(paper, limit=tokens - 1),)
     title = _title_before_abstract(paper.title, limit=int(tokens * TITLE_SHARE))
     spans = _spans(paper.abstract, paper.sentences, limit=tokens - count_tokens(title))
     return tuple(_chunk(paper, number, title, span) for number, span in enumerate(spans, start=1))

@@ -1,5 +1,6 @@
 import tempfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -116,3 +117,26 @@ def test_every_record_ends_in_exactly_one_paper(pairs):
     records = [record(title, text, source=str(i)) for i, (title, text) in enumerate(pairs)]
     sources = [source for paper in unique_papers(records) for source in paper.sources]
     assert sorted(sources) == sorted(r.source for r in records)
+
+
+def test_title_alone_joins_the_paper_with_this_title_unless_authors_or_years_contradict():
+    full = record(authors=("Ann Author",), year=2020)
+    bare = {"abstract": "", "source": "b.txt"}
+    for more, count in (
+        ({}, 1),
+        ({"authors": ("A. Author", "B. Writer"), "year": 2021}, 1),
+        ({"authors": ("Carl Other",)}, 2),
+        ({"year": 1999}, 2),
+        ({"title": "Another Title", "doi": "10.1/x"}, 2),
+    ):
+        papers = unique_papers([replace(full, doi="10.1/x"), record(**bare, **more)])
+        assert len(papers) == count, more
+        assert papers[0].abstract == ABSTRACT
+
+
+def test_titles_alone_that_are_equal_have_ids_of_their_own():
+    papers = unique_papers(
+        [record("Editorial", "", authors=(name,)) for name in ("Ann Author", "Carl Other")]
+    )
+    assert len({paper.id for paper in papers}) == 2
+    assert all(paper.title_only for paper in papers)
