@@ -46,9 +46,11 @@ def test_every_entry_is_accounted_for(mixed, qa):
         "b.bib: BibTeX, 1 entry: 0 papers, 1 merged (same DOI)",
         "c.zip/../d.bib: not read: its path leads out of the archive",
         "passwd: not read: it is in no format that papers come in",
-        "in all, 6 entries: 1 paper, 1 merged (same DOI), 4 skipped (1 a link that leads out of the"
-        " corpus is not followed, 1 no abstract, 1 its path leads out of the archive, 1 it is in no"
-        " format that papers come in)",
+        (
+            "in all, 6 entries: 1 paper, 1 merged (same DOI), 4 skipped (1 a link that leads out of"
+            " the corpus is not followed, 1 no abstract, 1 its path leads out of the archive, 1 it"
+            " is in no format that papers come in)"
+        ),
         f"merged: b.bib: '{NEW}' into {paper} '{OLD}': same DOI",
         "skipped: link.bib: whole file: a link that leads out of the corpus is not followed",
         "skipped: a.bib: entry b, line 2: no abstract",
