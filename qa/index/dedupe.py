@@ -16,7 +16,7 @@ from pathlib import Path
 from qa.corpus.papers import Paper, Record, Skipped, as_paper, paper_id, title_key
 from qa.corpus.readers.corpus import Corpus
 from qa.index.papers_db import COLUMNS, paper_digest, paper_of, values
-from qa.index.reading_report import FileReport, Merged, ReadingReport
+from qa.index.reading_report import KEPT, FileReport, Merged, ReadingReport
 from qa.progress import Progress, ProgressListener, ignore_progress
 
 SHINGLE = 3  # words in a shingle; unrelated abstracts of one field share shorter ones
@@ -78,15 +78,18 @@ class MergedPapers:
             file = files.setdefault(entry.source, FileReport(entry.source))
             file.entries += 1
             if isinstance(entry, Skipped):
-                file.skipped += 1
-                skipped.append(entry)
+                file.skip(entry.reason)
+                if len(skipped) < KEPT:
+                    skipped.append(entry)
                 continue
             number = self._same_paper(entry)
             if number is None:
                 file.papers += 1
             else:
-                file.merged += 1
-                merged.append((number, _merge(entry, self._paper(number))))
+                merge = _merge(entry, self._paper(number))
+                file.merge(merge.reason)
+                if len(merged) < KEPT:
+                    merged.append((number, merge))
             self._add(entry, number)
             count += 1
             if count % _PROGRESS_STEP == 0:
@@ -96,7 +99,7 @@ class MergedPapers:
         for name, form in formats.items():
             files.setdefault(name, FileReport(name)).format = form
         into = [replace(entry, paper=self._paper(number).id) for number, entry in merged]
-        return ReadingReport.of(list(files.values()), into, skipped, notes)
+        return ReadingReport(tuple(files.values()), tuple(into), tuple(skipped), tuple(notes))
 
     def digests(self) -> dict[str, bytes]:
         """Return every paper's digest, by id, in the order of the papers."""
