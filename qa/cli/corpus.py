@@ -23,7 +23,7 @@ from qa.errors import ConfigError, CorpusError, UsageError
 from qa.export.formats import Format, export_papers
 from qa.export.references import exported_papers
 from qa.index.integrity import StoreStatus
-from qa.index.reading_report import ReadingReport
+from qa.index.reading_report import ReadingReport, summed
 from qa.index.store import CorpusStore
 from qa.library import (
     built_line,
@@ -186,7 +186,8 @@ def show_skipped(config: Config, *, as_json: bool) -> None:
         reading = ReadingReport.read(generation.folder)
     if as_json:
         first = [asdict(entry) for entry in reading.skipped]
-        typer.echo(dump({"total": reading.skips, "reasons": reading.skip_reasons, "first": first}))
+        reasons = summed(file.skip_reasons for file in reading.files)
+        typer.echo(dump({"total": reading.skips, "reasons": reasons, "first": first}))
         return
     for entry in reading.skipped:
         source = source_name(config.corpus.name, entry.source)

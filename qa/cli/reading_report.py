@@ -1,9 +1,9 @@
 """The report of a rebuild in lines: what became of every entry, by file or by format."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
-from qa.index.reading_report import FileReport, ReadingReport
+from qa.index.reading_report import FileReport, ReadingReport, summed
 
 _MOST_FILES = 10  # with a line each; more are summed up by format
 _MOST_REASONS = 4
@@ -17,11 +17,11 @@ def report_lines(reading: ReadingReport, *, verbose: bool) -> Iterator[str]:
         return
     if verbose or len(files) <= _MOST_FILES:
         for file in files:
-            yield _file_line(file, reading)
+            yield _file_line(file)
     else:
-        yield from _format_lines(reading)
+        yield from _format_lines(files)
     if len(files) > 1 or reading.merges:
-        yield _total_line(reading)
+        yield f"in all, {_counts(files)}"
     if verbose:
         for merge in reading.merged:
             yield (
@@ -32,66 +32,44 @@ def report_lines(reading: ReadingReport, *, verbose: bool) -> Iterator[str]:
             yield f"skipped: {entry.source}: {entry.where}: {entry.why}"
 
 
-def _file_line(file: FileReport, reading: ReadingReport) -> str:
-    entries = [entry for entry in reading.skipped if entry.source == file.name]
+def _file_line(file: FileReport) -> str:
     if file.format is None:
-        return (
-            f"{file.name}: {_NOT_READ}: {'; '.join(dict.fromkeys(entry.why for entry in entries))}"
-        )
-    skipped = [entry.reason for entry in entries]
-    merged = [entry.reason for entry in reading.merged if entry.source == file.name]
-    return f"{file.name}: {file.format}, {_counts([file], merged, skipped)}"
+        advice = f". {file.advice}" if file.advice else ""
+        return f"{file.name}: {_NOT_READ}: {_reasons(file.skip_reasons)}{advice}"
+    return f"{file.name}: {file.format}, {_counts([file])}"
 
 
-def _format_lines(reading: ReadingReport) -> Iterator[str]:
+def _format_lines(files: Sequence[FileReport]) -> Iterator[str]:
     """Yield a line for each format, those of the most papers first."""
     groups: defaultdict[str, list[FileReport]] = defaultdict(list)
-    for file in reading.files:
+    for file in files:
         groups[file.format or _NOT_READ].append(file)
-    formats = {file.name: file.format or _NOT_READ for file in reading.files}
-    merged, skipped = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for merge in reading.merged:
-        merged[formats[merge.source]].append(merge.reason)
-    for entry in reading.skipped:
-        skipped[formats[entry.source]].append(entry.reason)
-    for name, files in sorted(
+    for name, same in sorted(
         groups.items(), key=lambda group: -sum(file.papers for file in group[1])
     ):
-        if name == _NOT_READ:
-            yield f"{_NOT_READ}, {_number(len(files), 'file')}: {_reasons(skipped[name])}"
-        else:
-            counts = _counts(files, merged[name], skipped[name])
-            yield f"{name}, {_number(len(files), 'file')}: {counts}"
+        unread = name == _NOT_READ
+        counts = _reasons(summed(file.skip_reasons for file in same)) if unread else _counts(same)
+        yield f"{name}, {_number(len(same), 'file')}: {counts}"
 
 
-def _counts(files: Sequence[FileReport], merged: Sequence[str], skipped: Sequence[str]) -> str:
+def _counts(files: Sequence[FileReport]) -> str:
     """Return the entries, papers, merged and skipped entries of files."""
     entries = _number(sum(file.entries for file in files), "entry", "entries")
     parts = [_number(sum(file.papers for file in files), "paper")]
     if bare := sum(file.title_only for file in files):
         parts[0] += f" ({bare:,} by title only)"
-    for count, what, reasons in (
-        (sum(file.merged for file in files), "merged", merged),
-        (sum(file.skipped for file in files), "skipped", skipped),
-    ):
-        if count:
-            parts.append(f"{count:,} {what} ({_reasons(reasons)})")
+    if merged := sum(file.merged for file in files):
+        parts.append(f"{merged:,} merged ({_reasons(summed(f.merge_reasons for f in files))})")
+    if skipped := sum(file.skipped for file in files):
+        parts.append(f"{skipped:,} skipped ({_reasons(summed(f.skip_reasons for f in files))})")
     return f"{entries}: {', '.join(parts)}"
 
 
-def _total_line(reading: ReadingReport) -> str:
-    """Return the counts of all files."""
-    merged = [entry.reason for entry in reading.merged]
-    skipped = [entry.reason for entry in reading.skipped]
-    return f"in all, {_counts(reading.files, merged, skipped)}"
-
-
-def _reasons(reasons: Sequence[str]) -> str:
-    """Return each reason with its number, the most frequent first; a single one without."""
-    counts = Counter(reasons).most_common()
-    if len(counts) == 1:
-        return counts[0][0]
-    texts = [f"{count:,} {reason}" for reason, count in counts]
+def _reasons(counts: Mapping[str, int]) -> str:
+    """Return each reason with its number; a single one without."""
+    texts = [
+        f"{count:,} {reason}" if len(counts) > 1 else reason for reason, count in counts.items()
+    ]
     more = [f"{len(texts) - _MOST_REASONS:,} other reasons"] if len(texts) > _MOST_REASONS else []
     return ", ".join(texts[:_MOST_REASONS] + more)
 

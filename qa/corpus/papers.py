@@ -10,6 +10,8 @@ from qa.corpus.sentences import Sentence, split_sentences
 from qa.errors import CorpusError
 
 WHOLE_FILE = "whole file"  # the `where` of a Skipped that is a file, not one entry of it
+LONGEST_ENTRY = 10_000_000  # characters; a longer entry, or cell of a table, is skipped
+TOO_LONG = "longer than 10 MB"
 ANOTHER_FILE = "Name another file or folder."
 EXPORT = "Export the papers as BibTeX, RIS or CSV, or put title and abstract into a text file."
 

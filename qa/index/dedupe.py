@@ -19,7 +19,7 @@ from qa.corpus.papers import Paper, Record, Skipped, as_paper, paper_id, title_k
 from qa.corpus.readers.corpus import Corpus
 from qa.corpus.words import folded
 from qa.index.papers_db import COLUMNS, paper_digest, paper_of, values
-from qa.index.reading_report import FileReport, Merged, ReadingReport
+from qa.index.reading_report import KEPT, FileReport, Merged, ReadingReport
 from qa.progress import Progress, ProgressListener, ignore_progress
 
 SHINGLE = 3  # words in a shingle; unrelated abstracts of one field share shorter ones
@@ -83,16 +83,20 @@ class MergedPapers:
             file = files.setdefault(entry.source, FileReport(entry.source))
             file.entries += 1
             if isinstance(entry, Skipped):
-                file.skipped += 1
-                skipped.append(entry)
+                file.skip(entry.reason)
+                file.advice = entry.advice
+                if len(skipped) < KEPT:
+                    skipped.append(entry)
                 continue
             number = self._same_paper(entry)
             if number is None:
                 file.papers += 1
                 file.title_only += not entry.abstract
             else:
-                file.merged += 1
-                merged.append((number, _merge(entry, self._paper(number))))
+                merge = _merge(entry, self._paper(number))
+                file.merge(merge.reason)
+                if len(merged) < KEPT:
+                    merged.append((number, merge))
             self._add(entry, number)
             count += 1
             if count % _PROGRESS_STEP == 0:
@@ -102,7 +106,7 @@ class MergedPapers:
         for name, form in formats.items():
             files.setdefault(name, FileReport(name)).format = form
         into = [replace(entry, paper=self._paper(number).id) for number, entry in merged]
-        return ReadingReport.of(list(files.values()), into, skipped, notes)
+        return ReadingReport(tuple(files.values()), tuple(into), tuple(skipped), tuple(notes))
 
     def other_languages(self) -> dict[str, float]:
         """Return the share of papers in each language but English, of an even sample of many."""

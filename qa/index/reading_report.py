@@ -2,15 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 from qa.corpus.papers import Skipped
 from qa.index.layout import replace_file
 
-KEPT = 10_000  # merged and skipped entries that a store keeps one by one, of each kind
+KEPT = 50_000  # merged and skipped entries that are kept one by one; a broken file has millions
 _REASONS_SHOWN = 4
 _FILE_NAME = "reading.json"
 
@@ -28,7 +28,20 @@ class FileReport:
     papers: int = 0  # entries that are the first of their paper
     merged: int = 0  # entries of papers that an entry before them is, too
     skipped: int = 0
+    merge_reasons: dict[str, int] = field(default_factory=dict)
+    skip_reasons: dict[str, int] = field(default_factory=dict)
     title_only: int = 0  # of `papers`, those without an abstract
+    advice: str = ""  # what to do with a file that was not read
+
+    def merge(self, reason: str) -> None:
+        """Count an entry that is merged."""
+        self.merged += 1
+        self.merge_reasons[reason] = self.merge_reasons.get(reason, 0) + 1
+
+    def skip(self, reason: str) -> None:
+        """Count an entry that is skipped."""
+        self.skipped += 1
+        self.skip_reasons[reason] = self.skip_reasons.get(reason, 0) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +59,13 @@ class Merged:
 class ReadingReport:
     """What became of a corpus's entries, and what was guessed about its files.
 
-    The counts are complete. A store keeps at most KEPT merged and skipped entries each.
+    The counts of the files are complete; of merged and skipped entries the first KEPT are here.
     """
 
     files: tuple[FileReport, ...] = ()
     merged: tuple[Merged, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    merge_reasons: Mapping[str, int] = field(default_factory=dict)  # numbers of entries
-    skip_reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        files: Sequence[FileReport],
-        merged: Sequence[Merged],
-        skipped: Sequence[Skipped],
-        notes: Sequence[str] = (),
-    ) -> Self:
-        """Return the report with its counts."""
-        merge_reasons = Counter(entry.reason for entry in merged)
-        skip_reasons = Counter(entry.reason for entry in skipped)
-        return cls(
-            files=tuple(files),
-            merged=tuple(merged),
-            skipped=tuple(skipped),
-            merge_reasons=dict(merge_reasons.most_common()),
-            skip_reasons=dict(skip_reasons.most_common()),
-            notes=tuple(notes),
-        )
 
     @property
     def entries(self) -> int:
@@ -84,12 +75,12 @@ class ReadingReport:
     @property
     def merges(self) -> int:
         """The number of entries that were merged into a paper before them."""
-        return sum(self.merge_reasons.values())
+        return sum(file.merged for file in self.files)
 
     @property
     def skips(self) -> int:
         """The number of entries that were skipped."""
-        return sum(self.skip_reasons.values())
+        return sum(file.skipped for file in self.files)
 
     @property
     def skipped_line(self) -> str:
@@ -97,7 +88,8 @@ class ReadingReport:
         if not self.skips:
             return "No entry was skipped."
         entries = "1 entry was" if self.skips == 1 else f"{self.skips:,} entries were"
-        return f"{entries} skipped: {_reasons_text(self.skip_reasons)}."
+        reasons = summed(file.skip_reasons for file in self.files)
+        return f"{entries} skipped: {_reasons_text(reasons)}."
 
     @property
     def warning(self) -> str:
@@ -111,15 +103,7 @@ class ReadingReport:
 
     def write(self, folder: Path) -> None:
         """Write it into a generation's folder."""
-        content = {
-            "files": [astuple(file) for file in self.files],
-            "merged": [astuple(entry) for entry in self.merged[:KEPT]],
-            "skipped": [astuple(entry) for entry in self.skipped[:KEPT]],
-            "merge_reasons": self.merge_reasons,
-            "skip_reasons": self.skip_reasons,
-            "notes": self.notes,
-        }
-        replace_file(folder / _FILE_NAME, json.dumps(content).encode("ascii"))
+        replace_file(folder / _FILE_NAME, json.dumps(asdict(self)).encode("ascii"))
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -127,15 +111,21 @@ class ReadingReport:
         try:
             content = json.loads((folder / _FILE_NAME).read_bytes())
             return cls(
-                files=tuple(FileReport(*file) for file in content["files"]),
-                merged=tuple(Merged(*entry) for entry in content["merged"]),
-                skipped=tuple(Skipped(*entry) for entry in content["skipped"]),
-                merge_reasons=dict(content["merge_reasons"]),
-                skip_reasons=dict(content["skip_reasons"]),
+                files=tuple(FileReport(**file) for file in content["files"]),
+                merged=tuple(Merged(**entry) for entry in content["merged"]),
+                skipped=tuple(Skipped(**entry) for entry in content["skipped"]),
                 notes=tuple(content["notes"]),
             )
         except (OSError, ValueError, TypeError, KeyError):
             return cls()
+
+
+def summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum of counts by reason, the most frequent reason first."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total.most_common())
 
 
 def _reasons_text(reasons: Mapping[str, int]) -> str:

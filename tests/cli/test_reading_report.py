@@ -88,9 +88,10 @@ def test_both_titles_of_a_merged_paper_are_found(mixed, qa):
 
 def test_many_files_are_summed_up_by_format():
     files = [FileReport(f"{n}.md", "Markdown note", 1, 1, 0, 0) for n in range(2000)]
-    files += [FileReport(f"{n}.pdf", None, 1, 0, 0, 1) for n in range(3)]
-    skipped = [Skipped(f"{n}.pdf", "it is a PDF", "whole file") for n in range(3)]
-    report = ReadingReport.of(files, [], skipped)
+    reasons = {"it is a PDF": 1}
+    files += [FileReport(f"{n}.pdf", None, 1, 0, 0, 1, {}, reasons) for n in range(3)]
+    skipped = [Skipped(f"{n}.pdf", *reasons, "whole file") for n in range(3)]
+    report = ReadingReport(tuple(files), (), tuple(skipped))
     assert list(report_lines(report, verbose=False)) == [
         "Markdown note, 2,000 files: 2,000 entries: 2,000 papers",
         "not read, 3 files: it is a PDF",

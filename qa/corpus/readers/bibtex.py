@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
 from qa.corpus.readers.fields import Entry, keyword_list
 from qa.corpus.readers.latex import text_from_latex
 from qa.corpus.words import author_name
@@ -39,6 +39,9 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
     strings: dict[str, String] = {}
     volumes: dict[str, _Values] = {}
     for start, piece in _pieces(lines):
+        if len(piece) > LONGEST_ENTRY:
+            yield Skipped(source, TOO_LONG, f"line {start}")
+            continue
         for block in _blocks(piece):
             where = f"line {start + (block.start_line or 0)}"
             if isinstance(block, String):
@@ -59,14 +62,19 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield line number and text from each `@kind{` to the next one."""
-    start, piece = 1, list[str]()
+    """Yield line number and text from each `@kind{` to the next one.
+
+    Of a text longer than LONGEST_ENTRY only a part that is longer than that is held.
+    """
+    start, piece, size = 1, list[str](), 0
     for number, line in enumerate(lines, start=1):
-        if _START.match(line):
+        if "@" in line and _START.match(line):
             if piece:
                 yield start, "".join(piece)
-            start, piece = number, []
-        piece.append(line)
+            start, piece, size = number, [], 0
+        if size <= LONGEST_ENTRY:
+            piece.append(line)
+            size += len(line)
     if piece:
         yield start, "".join(piece)
 

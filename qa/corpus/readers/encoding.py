@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Self
 
-from qa.corpus.papers import UnreadableFile
+from qa.corpus.papers import LONGEST_ENTRY, UnreadableFile
 
 SAMPLE = 1 << 17  # bytes at the beginning of a file by which encoding and format are told
-_LONGEST_LINE = 1 << 24  # characters; a longer line comes in pieces, so that it fits into memory
+_LONGEST_LINE = LONGEST_ENTRY + 1  # characters; the rest of a longer line is left out
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -60,8 +60,14 @@ class DecodedText:
         self._file.detach()
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the lines with their ends, whichever of the three line ends the file has."""
+        """Yield the lines with their ends, whichever of the three line ends the file has.
+
+        A line longer than LONGEST_ENTRY is cut off behind that: its entry is too long to be read.
+        """
         while line := self._file.readline(_LONGEST_LINE):
+            rest = line
+            while len(rest) == _LONGEST_LINE and not rest.endswith("\n"):
+                rest = self._file.readline(_LONGEST_LINE)
             yield self._checked(line)
 
     def chunks(self, size: int) -> Iterator[str]:

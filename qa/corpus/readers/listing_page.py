@@ -8,7 +8,7 @@ counters and buttons. The button before the first title has no space after it
 import re
 from collections.abc import Iterable, Iterator
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
 from qa.corpus.readers import fields
 from qa.corpus.readers.fields import Entry
 
@@ -54,6 +54,9 @@ def read_listing_page(lines: Iterable[str], source: str) -> Iterator[Record | Sk
     """Yield each title with the abstract below it; lines of the page itself are left out."""
     title, title_line, begun, invited = "", 0, False, False
     for number, line in enumerate(lines, start=1):
+        if len(line) > LONGEST_ENTRY:
+            yield Skipped(source, TOO_LONG, f"line {number}")
+            continue
         text = fields.plain(line)
         if not text or _PAGE_LINE.fullmatch(text):
             invited = invited or _INVITATION.match(text) is not None
