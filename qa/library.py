@@ -33,7 +33,6 @@ from qa.index.build import BuildReport
 from qa.index.embedding.base import Embedder
 from qa.index.generation import Generation
 from qa.index.locks import LockHolder
-from qa.index.manifest import SkippedEntries
 from qa.index.store import CorpusStore
 from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.llama_cpp.chat import LocalModel
@@ -392,9 +391,12 @@ def rebuild_store(
         on_notice(note)
     if len(report.notes) > MOST_NOTES:
         on_notice(f"… and {len(report.notes) - MOST_NOTES:,} more files with guesses.")
-    if report.skipped:
+    reading = report.reading
+    if reading.skips:
         command = f"qa status --skipped{store.config.corpus_option}"
-        on_notice(f"{SkippedEntries.of(report.skipped).line} What and where: {command}")
+        on_notice(f"{reading.skipped_line} What and where: {command}")
+    if reading.warning:
+        on_notice(f"WARNING: {reading.warning}")
     return report
 
 
@@ -404,8 +406,9 @@ def built_line(report: BuildReport) -> str:
         f"{report.new:,} new, {report.changed:,} changed, {report.removed:,} removed, "
         f"{report.unchanged:,} unchanged"
     )
-    entries = "1 entry" if len(report.skipped) == 1 else f"{len(report.skipped):,} entries"
-    skipped = f", {entries} skipped" if report.skipped else ""
+    skips = report.reading.skips
+    entries = "1 entry" if skips == 1 else f"{skips:,} entries"
+    skipped = f", {entries} skipped" if skips else ""
     papers = "1 paper" if report.papers == 1 else f"{report.papers:,} papers"
     return f"Vector store: {papers} ({changes}{skipped}) in {report.seconds:.1f} s."
 

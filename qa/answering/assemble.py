@@ -95,13 +95,14 @@ def listed_papers(
             evidence=evidence(entry.paper, entry.sentences),
             source=entry.paper.sources[0],
             url=entry.paper.link,
+            title_only=entry.paper.title_only,
         )
         for entry in papers
     )
 
 
 def evidence(paper: Paper, numbers: Iterable[int]) -> tuple[Evidence, ...]:
-    """Return the sentences of these numbers: `abstract[start:end] == text` for each."""
+    """Return the sentences of these numbers: `paper.text[start:end] == text` for each."""
     sentences = [paper.sentences[number - 1] for number in numbers]
     return tuple(Evidence(s.number, s.text, s.start, s.end) for s in sentences)
 

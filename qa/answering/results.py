@@ -26,7 +26,7 @@ class Stopped(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence of an abstract: `abstract[start:end] == text`."""
+    """A sentence of an abstract: `abstract[start:end] == text`; without one, the title."""
 
     sentence: int  # from 1
     text: str
@@ -48,6 +48,7 @@ class ListedPaper:
     evidence: tuple[Evidence, ...]
     source: str
     url: str | None
+    title_only: bool = False  # the corpus has no abstract: sentence 1 is the title
 
 
 @dataclass(frozen=True, slots=True)

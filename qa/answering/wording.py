@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Stopped
 from qa.answering.safe_text import clean_line
+from qa.corpus.papers import Paper
 from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
 
@@ -71,6 +72,11 @@ def _spent(answer: Answer) -> str:
 def counted(number: int, one: str, many: str) -> str:
     """Return the number with the word for one or for many: `1 paper`, `1,200 papers`."""
     return f"{number:,} {one if number == 1 else many}"
+
+
+def title_of(paper: ListedPaper | Paper) -> str:
+    """Return the paper's title on one line, marked if the corpus has nothing else of the paper."""
+    return clean_line(paper.title) + (" (title only)" if paper.title_only else "")
 
 
 def qualifier(paper: ListedPaper) -> str:

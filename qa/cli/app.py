@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from qa.cli.completion import complete_id
 from qa.cli.exit_codes import with_exit_codes
 from qa.cli.options import (
     AsJson,
@@ -211,6 +212,9 @@ def rebuild(
     force: Annotated[
         bool, typer.Option("--force", help="Embed everything anew, whatever is known.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say of every file and entry what became of it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild the vector store; only new or changed text is embedded.
@@ -226,7 +230,7 @@ def rebuild(
     from qa.cli.corpus import rebuild_stores
 
     configs = [configured(path) for path in paths] if paths else [configured()]
-    rebuild_stores(configs, column or (), force=force, as_json=as_json)
+    rebuild_stores(configs, column or (), force=force, verbose=verbose, as_json=as_json)
 
 
 @app.command()
@@ -289,7 +293,12 @@ def papers(
 @app.command()
 @with_exit_codes
 def show(
-    paper: Annotated[str, typer.Argument(metavar="ID", help="A paper's id or the start of it.")],
+    paper: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A paper's id or the start of it.", autocompletion=complete_id
+        ),
+    ],
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:

@@ -11,10 +11,11 @@ from rich.text import Text
 from qa.answering.results import Evidence
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.verdict_cache import forget_verdicts, verdict_count
-from qa.answering.wording import candidates_text, source_name
+from qa.answering.wording import candidates_text, source_name, title_of
 from qa.cli.display.answer import console, dump, print_hanging
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import NOTHING_FOUND
+from qa.cli.reading_report import report_lines
 from qa.config import Config, error_text
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
@@ -22,7 +23,7 @@ from qa.errors import ConfigError, CorpusError, UsageError
 from qa.export.formats import Format, export_papers
 from qa.export.references import exported_papers
 from qa.index.integrity import StoreStatus
-from qa.index.manifest import SkippedEntries
+from qa.index.reading_report import ReadingReport, summed
 from qa.index.store import CorpusStore
 from qa.library import (
     built_line,
@@ -37,9 +38,14 @@ from qa.retrieval.retriever import Scope
 
 
 def rebuild_stores(
-    configs: Sequence[Config], columns: Sequence[str], *, force: bool, as_json: bool
+    configs: Sequence[Config],
+    columns: Sequence[str],
+    *,
+    force: bool,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
-    """Rebuild the store of each corpus and print what changed.
+    """Rebuild the store of each corpus and print what changed and what became of every entry.
 
     `columns` are the user's own, as FIELD=NAME; they are kept for later rebuilds.
     """
@@ -52,7 +58,11 @@ def rebuild_stores(
             display.clear()
             if not as_json:
                 display.out.print(f"{config.corpus}: {built_line(report)}")
-            reports.append({"corpus": str(config.corpus), **asdict(report)})
+                for line in report_lines(report.reading, verbose=verbose):
+                    display.out.print(f"  {clean_line(line)}", soft_wrap=True)
+            document = asdict(report)
+            reading = document.pop("reading") | {"entries": report.reading.entries}
+            reports.append({"corpus": str(config.corpus), **document, **reading})
     if as_json:
         typer.echo(dump(reports))
 
@@ -84,6 +94,7 @@ def list_papers(config: Config, filters: Filters, form: Format | None) -> int:
 def _papers_document(papers: Iterable[Paper], scope: Scope, corpus: str) -> str:
     rows = [
         asdict(paper)
+        | {"title_only": paper.title_only}
         | {"url": paper.link, "sources": [source_name(corpus, name) for name in paper.sources]}
         for paper in papers
     ]
@@ -93,7 +104,7 @@ def _papers_document(papers: Iterable[Paper], scope: Scope, corpus: str) -> str:
 def print_papers(out: Console, papers: Iterable[Paper]) -> None:
     """Print a line for each paper: id, year, and the title, cut to the terminal's width."""
     for paper in papers:
-        line = Text(f"{paper.id}  {paper.year or '':4}  {clean_line(paper.title)}")
+        line = Text(f"{paper.id}  {paper.year or '':4}  {title_of(paper)}")
         if out.is_terminal:
             line.truncate(out.width, overflow="ellipsis")
         out.print(line, soft_wrap=True)
@@ -107,7 +118,7 @@ def show_paper(wanted: str, config: Config, *, as_json: bool) -> None:
         display.clear()
         if as_json:
             document = asdict(paper) | {"sentences": [asdict(s) for s in paper.sentences]}
-            document["url"] = paper.link
+            document |= {"url": paper.link, "title_only": paper.title_only}
             typer.echo(dump(document))
         else:
             print_paper(console(), paper, config.corpus.name)
@@ -127,14 +138,17 @@ def _one(papers: Sequence[Paper], wanted: str, config: Config) -> Paper:
 
 def print_paper(out: Console, paper: Paper, corpus: str, marked: Iterable[Evidence] = ()) -> None:
     """Print all that is known of a paper, the sentences in `marked` highlighted."""
-    print_hanging(out, Text(clean_line(paper.title), style="bold"), 0)
+    print_hanging(out, Text(title_of(paper), style="bold"), 0)
     about = [", ".join(paper.authors), paper.venue or "", str(paper.year or "")]
     lines = ["; ".join(part for part in about if part), paper.link or ""]
     lines += [", ".join(paper.keywords), f"id {paper.id}"]
+    lines += [f"also: {title}" for title in paper.other_titles]
     lines += [source_name(corpus, source) for source in paper.sources]
     for line in lines:
         if line:
             print_hanging(out, Text(clean_line(line), style="dim"), 2)
+    if paper.title_only:
+        return
     out.print()
     plain = not out.is_terminal or out.color_system is None
     print_hanging(out, _marked(paper.abstract, marked, "**" if plain else ""), 0)
@@ -169,18 +183,18 @@ def show_status(config: Config, *, as_json: bool) -> None:
 def show_skipped(config: Config, *, as_json: bool) -> None:
     """Print what the last rebuild left out: counts by reason on stderr, and each entry."""
     with CorpusStore(config).open() as generation:
-        skipped = SkippedEntries.read(generation.folder)
+        reading = ReadingReport.read(generation.folder)
     if as_json:
-        first = [asdict(entry) for entry in skipped.first]
-        rows = {"total": skipped.total, "reasons": skipped.reasons, "first": first}
-        typer.echo(dump(rows))
+        first = [asdict(entry) for entry in reading.skipped]
+        reasons = summed(file.skip_reasons for file in reading.files)
+        typer.echo(dump({"total": reading.skips, "reasons": reasons, "first": first}))
         return
-    for entry in skipped.first:
+    for entry in reading.skipped:
         source = source_name(config.corpus.name, entry.source)
-        typer.echo(clean_line(f"{source}: {entry.where}: {entry.reason}"))
-    typer.echo(clean_line(skipped.line), err=True)
-    if skipped.total > len(skipped.first):
-        typer.echo(f"Only the first {len(skipped.first):,} are listed.", err=True)
+        typer.echo(clean_line(f"{source}: {entry.where}: {entry.why}"))
+    typer.echo(clean_line(reading.skipped_line), err=True)
+    if reading.skips > len(reading.skipped):
+        typer.echo(f"Only the first {len(reading.skipped):,} are listed.", err=True)
 
 
 def _status_rows(config: Config, status: StoreStatus, files: int) -> dict[str, str | int]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from qa import __version__
+from qa.cli.completion import complete_author, complete_source, complete_venue
 from qa.corpus.filters import Filters
 from qa.errors import UsageError
 from qa.export.formats import Format
@@ -69,13 +70,31 @@ Year = Annotated[
     typer.Option("--year", metavar="YEARS", help="Only papers of: 2023, 2023-, -2020, 2019-2021."),
 ]
 Author = Annotated[
-    list[str] | None, typer.Option("--author", metavar="NAME", help="Only papers by this author.")
+    list[str] | None,
+    typer.Option(
+        "--author",
+        metavar="NAME",
+        help="Only papers by this author.",
+        autocompletion=complete_author,
+    ),
 ]
 Venue = Annotated[
-    list[str] | None, typer.Option("--venue", metavar="NAME", help="Only papers of this venue.")
+    list[str] | None,
+    typer.Option(
+        "--venue",
+        metavar="NAME",
+        help="Only papers of this venue.",
+        autocompletion=complete_venue,
+    ),
 ]
 Source = Annotated[
-    list[str] | None, typer.Option("--source", metavar="FILE", help="Only papers of this file.")
+    list[str] | None,
+    typer.Option(
+        "--source",
+        metavar="FILE",
+        help="Only papers of this file.",
+        autocompletion=complete_source,
+    ),
 ]
 
 

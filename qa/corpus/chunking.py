@@ -51,8 +51,10 @@ def split_paper(paper: Paper, *, tokens: int = CHUNK_TOKENS) -> tuple[Chunk, ...
     """Return the chunks of a paper, each of at most about `tokens` word pieces.
 
     There are as few chunks as possible, of about equal length. A paper without an abstract is one
-    chunk: its title.
+    chunk: its title, which is its only sentence.
     """
+    if paper.title_only:
+        return (_title_chunk(paper, limit=tokens - 1),)
     title = _title_before_abstract(paper.title, limit=int(tokens * TITLE_SHARE))
     spans = _spans(paper.abstract, paper.sentences, limit=tokens - count_tokens(title))
     return tuple(_chunk(paper, number, title, span) for number, span in enumerate(spans, start=1))
@@ -118,6 +120,21 @@ def _sentence_pieces(text: str) -> list[str]:
     """Return the sentences of a text, each with the space after it: together the whole text."""
     bounds = [0, *(sentence.start for sentence in split_sentences(text)[1:]), len(text)]
     return [text[start:end] for start, end in pairwise(bounds)]
+
+
+def _title_chunk(paper: Paper, *, limit: int) -> Chunk:
+    text = _title_before_abstract(paper.title, limit=limit).rstrip()
+    return Chunk(
+        id=f"{paper.id}:1",
+        paper_id=paper.id,
+        number=1,
+        text=text,
+        start=0,
+        end=0,
+        sentences=(1,),
+        spans=((0, len(text)),),
+        words=content_word_spans(text),
+    )
 
 
 def _chunk(paper: Paper, number: int, title: str, span: tuple[int, int]) -> Chunk:

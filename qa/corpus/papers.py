@@ -10,9 +10,10 @@ from qa.corpus.sentences import Sentence, split_sentences
 from qa.errors import CorpusError
 
 WHOLE_FILE = "whole file"  # the `where` of a Skipped that is a file, not one entry of it
+LONGEST_ENTRY = 10_000_000  # characters; a longer entry, or cell of a table, is skipped
+TOO_LONG = "longer than 10 MB"
 ANOTHER_FILE = "Name another file or folder."
 EXPORT = "Export the papers as BibTeX, RIS or CSV, or put title and abstract into a text file."
-UNPACK = "Unpack it first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Record:
     """One entry of a file that is a paper; several records may be the same paper."""
 
     title: str
-    abstract: str
+    abstract: str  # empty: the file has the title only
     source: str  # the file it is in, relative to the corpus
     authors: tuple[str, ...] = ()
     year: int | None = None
@@ -29,6 +30,7 @@ class Record:
     arxiv_id: str | None = None  # without version: 2401.01234
     url: str | None = None
     keywords: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()  # collections and tags of the library that its file is
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,12 @@ class Skipped:
     source: str
     reason: str  # "no abstract", "no title", "malformed entry"
     where: str  # "line 12", "entry smith2020", or WHOLE_FILE
+    advice: str = ""  # of a whole file: a sentence that says what to do
+
+    @property
+    def why(self) -> str:
+        """Return why it could not be used, and what to do."""
+        return f"{self.reason}. {self.advice}" if self.advice else self.reason
 
 
 class UnreadableFile(CorpusError):
@@ -62,8 +70,8 @@ class Paper:
 
     id: str  # 12 hexadecimal digits
     title: str
-    abstract: str
-    sources: tuple[str, ...]  # every file that has it, relative to the corpus
+    abstract: str  # empty: no file has more than the title
+    sources: tuple[str, ...]  # every file that has it, relative to the corpus, and its groups
     authors: tuple[str, ...] = ()
     year: int | None = None
     venue: str | None = None
@@ -71,11 +79,27 @@ class Paper:
     arxiv_id: str | None = None
     url: str | None = None
     keywords: tuple[str, ...] = ()
+    other_titles: tuple[str, ...] = ()  # that entries with its DOI or arXiv id have for it
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
-        """Return the abstract's sentences, numbered from 1, with character offsets into it."""
+        """Return the sentences of `text`, numbered from 1, with character offsets into it.
+
+        A title without an abstract is one sentence.
+        """
+        if self.title_only:
+            return (Sentence(1, self.title, 0, len(self.title)),)
         return split_sentences(self.abstract)
+
+    @property
+    def title_only(self) -> bool:
+        """Return whether the corpus has no abstract of the paper."""
+        return not self.abstract
+
+    @property
+    def text(self) -> str:
+        """Return what the paper is judged and quoted by: its abstract, else its title."""
+        return self.abstract or self.title
 
     @property
     def link(self) -> str | None:
@@ -95,14 +119,14 @@ def title_key(title: str) -> str:
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", title).casefold())
 
 
-def paper_id(title: str, abstract: str | None = None) -> str:
+def paper_id(title: str, more: str | None = None) -> str:
     """Return a paper's id: 12 hexadecimal digits of the SHA-256 of its title.
 
-    Where papers of a corpus share a title, the abstract is given too.
+    Where papers of a corpus share a title, `more` is what tells them apart: the abstract.
     """
     text = title_key(title) or title
-    if abstract is not None:
-        text += "\n" + title_key(abstract)
+    if more is not None:
+        text += "\n" + title_key(more)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -112,7 +136,7 @@ def as_paper(record: Record) -> Paper:
         id=paper_id(record.title),
         title=record.title,
         abstract=record.abstract,
-        sources=(record.source,),
+        sources=(record.source, *(f"{record.source}/{group}" for group in record.groups)),
         authors=record.authors,
         year=record.year,
         venue=record.venue,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # `--help` needs the names of the formats alone
 
 PAPER_COLUMNS = (
     *("key", "id", "title", "authors", "year", "venue", "doi", "arxiv_id", "url", "keywords"),
-    *("abstract", "sources"),
+    *("abstract", "sources", "title_only"),
 )
 ANSWER_COLUMNS = ("n", "relevance", "score", "cited", "evidence")  # all but n empty without answer
 
@@ -64,6 +64,7 @@ def _row(exported: "ExportedPaper") -> list[object]:
         *(exported.key, paper.id, paper.title, "; ".join(paper.authors), paper.year, paper.venue),
         *(paper.doi, paper.arxiv_id, paper.link, "; ".join(paper.keywords), paper.abstract),
         "; ".join(paper.sources),
+        "yes" if paper.title_only else "no",
     ]
     if listed is None:
         return [*of_paper, exported.n, *[""] * (len(ANSWER_COLUMNS) - 1)]

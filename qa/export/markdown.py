@@ -55,11 +55,14 @@ def _item(exported: ExportedPaper) -> str:
     about.append(", ".join(filter(None, (escaped(paper.venue or ""), str(paper.year or "")))))
     about.append(f"<{paper.link}>" if paper.link else "")
     head = f"{exported.n}. **{escaped(paper.title)}**"
+    if paper.title_only:
+        head += " (title only)"
     if listed and qualifier(listed):
         head += f" ({qualifier(listed)})"
     lines = [". ".join([head, *filter(None, about)])]
     # A paragraph of its own below the number, or the quotation would run into the line above.
-    lines += [f"\n    > “{escaped(quote)}”" for quote in exported.quotes]
+    quotes = [] if paper.title_only else exported.quotes
+    lines += [f"\n    > “{escaped(quote)}”" for quote in quotes]
     return "\n".join(lines) + "\n"
 
 

@@ -88,7 +88,8 @@ def answer_papers(answer: Answer, papers: Sequence[Paper]) -> list[ExportedPaper
 def _note(answer: Answer, listed: ListedPaper) -> str:
     relation = RELATIONS[listed.relevance or listed.likelihood or Likelihood.POSSIBLE]
     quotes = " ".join(f"“{item.text}”" for item in listed.evidence)
-    return clean_line(f"{relation} “{answer.question}”: {quotes}")
+    by = " by its title only" if listed.title_only else ""
+    return clean_line(f"{relation} “{answer.question}”{by}: {quotes}")
 
 
 def _cleaned(paper: Paper) -> Paper:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 Postings = tuple[NDArray[np.int64], NDArray[np.float64]]  # row numbers and scores of papers
 
-# FTS5 cuts words to their stems by Porter's rules, in lower case and without accents.
-TOKENIZER = "porter unicode61"
+# FTS5 makes words lower-case and takes accents off; Porter's rules, which are made for English,
+# cut them to their stems.
+_WORDS, _ENGLISH_STEMS = "unicode61", "porter unicode61"
 TITLE_COUNTS = 2  # a word in the title counts as two in the abstract
-SCHEMA = f"""
+_SCHEMA = """
 CREATE VIRTUAL TABLE keywords USING fts5(
-  title, abstract, content='papers', content_rowid='n', tokenize='{TOKENIZER}');
+  title, abstract, content='papers', content_rowid='n', tokenize='{tokenizer}');
 CREATE VIRTUAL TABLE terms USING fts5vocab(keywords, 'row');
 CREATE TABLE frequencies (stem TEXT PRIMARY KEY, papers INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -27,14 +28,22 @@ _COMMON = 10_000  # papers that a word must be in before it can be too frequent 
 _NO_POSTINGS: Postings = (np.empty(0, np.int64), np.empty(0, np.float64))
 
 
-class KeywordIndex:
-    """Scores papers by words, and counts words, in the FTS5 index of an open papers file."""
+def schema(*, stems: bool) -> str:
+    """Return the SQL for the tables of a keyword index, which cuts words to stems or does not."""
+    return _SCHEMA.format(tokenizer=_ENGLISH_STEMS if stems else _WORDS)
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+
+class KeywordIndex:
+    """Scores papers by words, and counts words, in the FTS5 index of an open papers file.
+
+    `stems` tells whether the index was made of stems.
+    """
+
+    def __init__(self, db: sqlite3.Connection, *, stems: bool) -> None:
         self._db = db
         query = "SELECT count(*), coalesce(max(n), 0) + 1 FROM papers"
         self._papers, self._size = db.execute(query).fetchone()
-        self._stemmer = Stemmer()
+        self._stemmer = Stemmer(stems=stems)
         self._postings: dict[str, Postings] = {}
         self._postings_kept = 0
         self._frequency: dict[str, int] = {}
@@ -122,9 +131,13 @@ def _quoted(term: str) -> str:
 
 
 class Stemmer:
-    """Finds the stems of words with FTS5's own tokenizer, and keeps them for later rounds."""
+    """Finds the stems of words with FTS5's own tokenizer, and keeps them for later rounds.
 
-    def __init__(self) -> None:
+    Without `stems` a word's stem is the word itself, in lower case and without accents.
+    """
+
+    def __init__(self, *, stems: bool) -> None:
+        self._tokenizer = _ENGLISH_STEMS if stems else _WORDS
         self._known: dict[str, tuple[str, ...]] = {}
 
     def stems(self, words: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
@@ -134,13 +147,13 @@ class Stemmer:
             self._known.clear()
         unknown = [word for word in wanted if word not in self._known]
         if unknown:
-            self._known.update(zip(unknown, _tokenized(unknown), strict=True))
+            self._known.update(zip(unknown, _tokenized(unknown, self._tokenizer), strict=True))
         return {word: self._known[word] for word in wanted}
 
 
-def _tokenized(texts: list[str]) -> list[tuple[str, ...]]:
+def _tokenized(texts: list[str], tokenizer: str) -> list[tuple[str, ...]]:
     db = sqlite3.connect(":memory:")
-    db.execute(f"CREATE VIRTUAL TABLE texts USING fts5(text, tokenize='{TOKENIZER}')")
+    db.execute(f"CREATE VIRTUAL TABLE texts USING fts5(text, tokenize='{tokenizer}')")
     db.execute("CREATE VIRTUAL TABLE stems USING fts5vocab(texts, 'instance')")
     db.executemany(
         "INSERT INTO texts (rowid, text) VALUES (?, ?)",

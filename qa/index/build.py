@@ -2,18 +2,19 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from qa.config import LOCAL_EMBEDDING
 from qa.corpus.chunking import CHUNKER_VERSION
 from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import Corpus
 from qa.errors import CorpusError, StoreDamaged, StoreMismatch, StoreMissing
 from qa.index.chroma_server import ChromaServer, remove_old_collections
-from qa.index.dedupe import MergedPapers, ReadReport
+from qa.index.dedupe import MergedPapers
 from qa.index.embedding.base import Embedder
 from qa.index.embedding_cache import EmbeddingCache
 from qa.index.generation import Generation
@@ -21,13 +22,16 @@ from qa.index.generation_writer import BuildContext, Changes, GenerationWriter
 from qa.index.integrity import verify
 from qa.index.layout import StoreLayout, naming_corpus, remove_tree, writing_errors
 from qa.index.locks import LockHolder, offer_lease, writer_lock
-from qa.index.manifest import CorpusState, Manifest, Origin, SkippedEntries, reader_fingerprint
+from qa.index.manifest import CorpusState, Manifest, Origin, reader_fingerprint
+from qa.index.reading_report import Merged, ReadingReport
 from qa.index.stores import remove_if_empty, remove_unused
 from qa.progress import ProgressListener, ignore_progress
 
 # The share of the vectors up to which a copy of the generation before is changed. Above it,
 # indexing from nothing is as fast and leaves a better index.
 _PATCH_SHARE = 0.2
+# The share of papers in other languages from which on words are not cut to English stems.
+OTHER_LANGUAGES = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,27 @@ class BuildReport:
     changed: int
     removed: int
     unchanged: int
-    skipped: tuple[Skipped, ...]  # empty when the corpus did not have to be read
-    notes: tuple[str, ...]  # what the readers had to guess about a file
+    reading: ReadingReport  # what became of every entry; of a corpus as before, what did then
     embedded: int  # chunks that were not in the cache
     papers: int
     chunks: int
     sentences: int
     seconds: float
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The entries that are no papers."""
+        return self.reading.skipped
+
+    @property
+    def merged(self) -> tuple[Merged, ...]:
+        """The entries that were merged into a paper before them."""
+        return self.reading.merged
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be guessed about the files."""
+        return self.reading.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +75,7 @@ class _Job:
     began: float  # time.perf_counter()
 
     def report(
-        self, manifest: Manifest, changes: Changes, found: ReadReport, *, embedded: int
+        self, manifest: Manifest, changes: Changes, reading: ReadingReport, *, embedded: int
     ) -> BuildReport:
         return BuildReport(
             generation=manifest.generation,
@@ -65,8 +83,7 @@ class _Job:
             changed=len(changes.changed),
             removed=len(changes.removed),
             unchanged=changes.unchanged,
-            skipped=tuple(found.skipped),
-            notes=tuple(found.notes),
+            reading=reading,
             embedded=embedded,
             papers=manifest.papers,
             chunks=manifest.chunks,
@@ -113,7 +130,8 @@ def build(  # noqa: PLR0913 (each is a setting of its own)
                 with _base(job, force=force) as base:
                     report = _unchanged(job, base) or _build_generation(job, base)
                 if cache.trouble:
-                    report = replace(report, notes=(*report.notes, cache.trouble))
+                    reading = replace(report.reading, notes=(*report.notes, cache.trouble))
+                    report = replace(report, reading=reading)
         except BaseException:
             remove_if_empty(layout)
             raise
@@ -163,7 +181,7 @@ def _unchanged(job: _Job, base: Generation | None) -> BuildReport | None:
         return None
     state.write(base.folder)
     no_changes = Changes((), (), (), base.manifest.papers)
-    return job.report(base.manifest, no_changes, ReadReport(), embedded=0)
+    return job.report(base.manifest, no_changes, ReadingReport.read(base.folder), embedded=0)
 
 
 def _build_generation(job: _Job, base: Generation | None) -> BuildReport:
@@ -190,27 +208,51 @@ def _fill(
 ) -> tuple[BuildReport, list[bytes]]:
     """Fill and publish a generation; return the report and the cache keys that it uses."""
     state = CorpusState.of(job.corpus)
-    found = merged.add_corpus(job.corpus, job.context.progress)
+    reading = merged.add_corpus(job.corpus, job.context.progress)
     after = merged.digests()
     if not after:
-        raise CorpusError(_no_papers(job.corpus, found.skipped))
+        raise CorpusError(_no_papers(job.corpus, reading))
+    others = merged.other_languages()
+    stems = sum(others.values()) < OTHER_LANGUAGES
+    if not stems:
+        reading = replace(
+            reading, notes=(*reading.notes, _language_note(others, job.context.embedder))
+        )
     changes = Changes.between(base.digests() if base else {}, after)
-    with closing(GenerationWriter(folder, job.context, _patchable(job, base, changes))) as writer:
+    base = _patchable(job, base, changes, stems=stems)
+    with closing(GenerationWriter(folder, job.context, base, stems=stems)) as writer:
         embedded = writer.update_papers(merged, changes)
         merged.close()
-        manifest = writer.finish(job.corpus, state, SkippedEntries.of(found.skipped))
+        manifest = writer.finish(job.corpus, state, reading)
     keys = _publish(job.context, folder)
-    return job.report(manifest, changes, found, embedded=embedded), keys
+    return job.report(manifest, changes, reading, embedded=embedded), keys
 
 
-def _no_papers(corpus: Corpus, skipped: Sequence[Skipped]) -> str:
-    why = f" {SkippedEntries.of(skipped).line}" if skipped else ""
+def _language_note(others: Mapping[str, float], embedder: Embedder) -> str:
+    """Return what a corpus in other languages than English means, and what helps."""
+    language = next(iter(others))
+    note = (
+        f"{sum(others.values()):.0%} of the papers are not in English, most of these in {language}:"
+        " words are looked for whole, not by their English stems"
+    )
+    if embedder.name != LOCAL_EMBEDDING:
+        return f"{note}."
+    return (
+        f"{note}, and {LOCAL_EMBEDDING} knows English only. For a better ranking set QA_EMBED_MODEL"
+        " to a multilingual model of an embedding server."
+    )
+
+
+def _no_papers(corpus: Corpus, reading: ReadingReport) -> str:
+    why = f" {reading.skipped_line}" if reading.skips else ""
     return f"No paper was found in {corpus.path}.{why} Name another file or folder."
 
 
-def _patchable(job: _Job, base: Generation | None, changes: Changes) -> Generation | None:
+def _patchable(
+    job: _Job, base: Generation | None, changes: Changes, *, stems: bool
+) -> Generation | None:
     """Return the base if changing a copy of it is faster than indexing everything again."""
-    if base is None or job.context.server is not None:
+    if base is None or base.manifest.stems != stems or job.context.server is not None:
         return None
     chunks = changes.operations * base.manifest.chunks / base.manifest.papers
     few = chunks + base.manifest.patched <= _PATCH_SHARE * base.manifest.chunks

@@ -70,7 +70,7 @@ def checksums(folder: Path) -> dict[str, str]:
         for path in sorted((folder / "chroma").glob("*/*"))
         if (path.parent / "index_metadata.pickle").is_file()
     ]
-    files = [folder / "papers.sqlite", folder / "skipped.json", folder / CHROMA, *index]
+    files = [folder / "papers.sqlite", folder / "reading.json", folder / CHROMA, *index]
     names = {path.relative_to(folder).as_posix(): path for path in files if path.is_file()}
     _note(folder, {name: _state(path) for name, path in names.items()})
     return {name: _sum(path) for name, path in names.items()}

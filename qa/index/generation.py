@@ -119,7 +119,7 @@ class Generation:
         self._lock = threading.Lock()  # SQLite's connection serves one thread at a time
         self._closing = ExitStack()
         with reading_errors(folder / "papers.sqlite"):
-            self._keywords = KeywordIndex(papers.db)
+            self._keywords = KeywordIndex(papers.db, stems=manifest.stems)
             self._unreachable, self._unreachable_vectors = papers.unreachable()
             self._mean_vector = papers.mean_vector()
             self.paper_count = papers.count()

@@ -24,8 +24,9 @@ from qa.index.embedding.base import Embedder, Passage, normalised
 from qa.index.embedding_cache import STORED, Embedded, EmbeddingCache, Half, cache_key, pack_signs
 from qa.index.generation import Generation
 from qa.index.layout import StoreLayout
-from qa.index.manifest import FORMAT, CorpusState, Manifest, SkippedEntries, reader_fingerprint
+from qa.index.manifest import FORMAT, CorpusState, Manifest, reader_fingerprint
 from qa.index.papers_db import ChunkRow, PapersReader, PapersWriter, Row, paper_digest
+from qa.index.reading_report import ReadingReport
 from qa.progress import Progress, ProgressListener
 
 _BATCH = 128  # papers; what was embedded is in the cache after each batch
@@ -73,15 +74,21 @@ class BuildContext:
 class GenerationWriter:
     """The parts of one generation, until its manifest says that they are complete."""
 
-    def __init__(self, folder: Path, context: BuildContext, base: Generation | None) -> None:
-        """Start in an empty folder, with a copy of `base`, whose vectors must be in a folder."""
+    def __init__(
+        self, folder: Path, context: BuildContext, base: Generation | None, *, stems: bool
+    ) -> None:
+        """Start in an empty folder, with a copy of `base`, whose vectors must be in a folder.
+
+        `stems` tells whether the keyword index is to cut words to their stems, as that of `base`.
+        """
         self.folder = folder
         self._context = context
         self._base = base
         if base is not None:
             shutil.copyfile(base.folder / "papers.sqlite", folder / "papers.sqlite")
             copy_folder(base.folder / "chroma", folder / "chroma")
-        self._papers = PapersWriter(folder / "papers.sqlite")
+        self._papers = PapersWriter(folder / "papers.sqlite", stems=stems)
+        self._stems = stems
         self._removed: list[str] = []  # chunk ids
         self._added: set[str] = set()  # paper ids
 
@@ -171,12 +178,12 @@ class GenerationWriter:
             found = cache.get([row.key for row in rows])
         return [found[row.key].rows[0] for row in rows]
 
-    def finish(self, corpus: Corpus, state: CorpusState, skipped: SkippedEntries) -> Manifest:
+    def finish(self, corpus: Corpus, state: CorpusState, reading: ReadingReport) -> Manifest:
         """Index the vectors and write the manifest: then the generation can be opened."""
         patched, collection = self._update_vectors()
         counts = self._papers.counts()
         self._papers.finish()
-        skipped.write(self.folder)
+        reading.write(self.folder)
         embedder = self._context.embedder
         manifest = Manifest(
             format=FORMAT,
@@ -192,9 +199,10 @@ class GenerationWriter:
             papers=counts.papers,
             chunks=counts.chunks,
             sentences=counts.sentences,
-            skipped=skipped.total,
+            skipped=reading.skips,
             patched=patched,
             strays=counts.unreachable,
+            stems=self._stems,
             collection=collection,
             sums=checksums(self.folder),
             columns=dict(corpus.columns),

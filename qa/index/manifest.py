@@ -3,13 +3,10 @@
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qa.corpus.papers import Skipped
 from qa.corpus.readers.corpus import READER_VERSION, Corpus, CorpusFile
 from qa.errors import StoreDamaged, StoreError, StoreMismatch
 from qa.index.layout import REBUILD, StoreLayout, replace_file
@@ -17,9 +14,6 @@ from qa.index.layout import REBUILD, StoreLayout, replace_file
 FORMAT = 3  # of everything in a generation's folder; stores of another format are not opened
 # Nanoseconds: a file changed again so soon after it was read may keep its size and date.
 _RACY_NS = 2_000_000_000
-KEPT = 1000  # skipped entries that are kept one by one; a broken export may have millions
-_REASONS_SHOWN = 4
-_SKIPPED_FILE = "skipped.json"
 _CHECKSUM = "checksum"  # in the manifest's file: of all its other fields
 
 
@@ -43,6 +37,7 @@ class Manifest:
     skipped: int  # entries of the corpus that are no papers
     patched: int  # chunks changed since the vectors were last indexed from nothing
     strays: int  # chunks that no query of Chroma's index finds, kept beside it
+    stems: bool = True  # the keyword index cuts words to their stems, as English ones can be
     collection: str | None = None  # on a Chroma server; None: in this folder
     columns: dict[str, str] = field(default_factory=dict)  # by field, the user's own names
     sums: dict[str, str] = field(default_factory=dict)  # sha256 of the files that never change
@@ -202,47 +197,3 @@ def _state(corpus: Corpus, file: CorpusFile, known: FileState | None) -> FileSta
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return FileState(file.name, file.size, file.mtime_ns, digest, settled)
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedEntries:
-    """The entries of a corpus that could not be read as papers."""
-
-    reasons: dict[str, int]  # number of entries by reason, the most frequent first
-    first: tuple[Skipped, ...]  # at most KEPT
-
-    @classmethod
-    def of(cls, entries: Sequence[Skipped]) -> "SkippedEntries":
-        """Count the entries by reason and keep the first ones."""
-        reasons = Counter(entry.reason for entry in entries)
-        return cls(dict(reasons.most_common()), tuple(entries[:KEPT]))
-
-    @property
-    def total(self) -> int:
-        """The number of skipped entries."""
-        return sum(self.reasons.values())
-
-    @property
-    def line(self) -> str:
-        """Their number and the reasons, in a line."""
-        if not self.total:
-            return "No entry was skipped."
-        reasons = [f"{reason} ({count:,})" for reason, count in self.reasons.items()]
-        others = len(reasons) - _REASONS_SHOWN
-        more = f", {others:,} other reasons" if others > 0 else ""
-        entries = "1 entry was" if self.total == 1 else f"{self.total:,} entries were"
-        return f"{entries} skipped: {', '.join(reasons[:_REASONS_SHOWN])}{more}."
-
-    def write(self, folder: Path) -> None:
-        """Write it into a generation's folder."""
-        content = {"reasons": self.reasons, "first": [astuple(entry) for entry in self.first]}
-        replace_file(folder / _SKIPPED_FILE, json.dumps(content).encode("ascii"))
-
-    @classmethod
-    def read(cls, folder: Path) -> "SkippedEntries":
-        """Return what a generation's folder has; nothing if an older version has made it."""
-        try:
-            content = json.loads((folder / _SKIPPED_FILE).read_bytes())
-            return cls(content["reasons"], tuple(Skipped(*entry) for entry in content["first"]))
-        except (OSError, ValueError, TypeError, KeyError):
-            return cls({}, ())

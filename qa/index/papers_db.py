@@ -22,7 +22,8 @@ _SCHEMA = """
 CREATE TABLE papers (
   n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, digest BLOB NOT NULL,
   title TEXT NOT NULL, abstract TEXT NOT NULL, sources TEXT NOT NULL, authors TEXT NOT NULL,
-  year INTEGER, venue TEXT, doi TEXT, arxiv_id TEXT, url TEXT, keywords TEXT NOT NULL);
+  year INTEGER, venue TEXT, doi TEXT, arxiv_id TEXT, url TEXT, keywords TEXT NOT NULL,
+  other_titles TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE chunks (
   id TEXT PRIMARY KEY, n INTEGER NOT NULL, number INTEGER NOT NULL,
   start INTEGER NOT NULL, "end" INTEGER NOT NULL, key BLOB NOT NULL) WITHOUT ROWID;
@@ -32,10 +33,12 @@ CREATE TABLE words (n INTEGER PRIMARY KEY, vectors BLOB NOT NULL);
 CREATE TABLE strays (id TEXT PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
-_LISTS = ("sources", "authors", "keywords")
+# Earlier versions of the program made no such column.
+_ADD_OTHER_TITLES = "ALTER TABLE papers ADD COLUMN other_titles TEXT NOT NULL DEFAULT '[]'"
+_LISTS = ("sources", "authors", "keywords", "other_titles")
 _FIELDS = (
     "id", "title", "abstract", "sources", "authors", "year", "venue", "doi", "arxiv_id", "url",
-    "keywords",
+    "keywords", "other_titles",
 )  # fmt: skip
 COLUMNS = ", ".join(f'"{name}"' for name in _FIELDS)
 _SPAN = 8  # bytes of a sentence's place: two integers of 4
@@ -83,7 +86,9 @@ class Counts:
 
 def paper_digest(paper: Paper) -> bytes:
     """Return a digest of everything about a paper."""
-    fields = [getattr(paper, name) for name in _FIELDS]
+    # Without other titles it is the digest that earlier versions made.
+    names = _FIELDS if paper.other_titles else _FIELDS[:-1]
+    fields = [getattr(paper, name) for name in names]
     return hashlib.sha256(json.dumps(fields).encode()).digest()[:16]
 
 
@@ -102,10 +107,21 @@ def paper_of(row: Sequence[object]) -> Paper:
     return Paper(**(fields | lists))  # type: ignore[arg-type]
 
 
+def _titles(title: str, others: Sequence[str]) -> str:
+    """Return all titles of a paper as one text: a search for any of them finds it."""
+    return " ".join((title, *others))
+
+
+def _has_other_titles(db: sqlite3.Connection) -> bool:
+    names = {name for _, name, *_ in db.execute("PRAGMA table_info(papers)")}
+    return "other_titles" in names
+
+
 class PapersWriter:
     """Adds papers to and removes them from a file that is not published yet."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, stems: bool) -> None:
+        """Open or begin the file; its keyword index is made of stems or of whole words."""
         fresh = not path.exists()
         # Threads take turns in writing.
         self.db = sqlite3.connect(path, check_same_thread=False)
@@ -113,7 +129,9 @@ class PapersWriter:
         self.db.execute("PRAGMA journal_mode=OFF")
         self.db.execute("PRAGMA synchronous=OFF")
         if fresh:
-            self.db.executescript(_SCHEMA + bm25.SCHEMA)
+            self.db.executescript(_SCHEMA + bm25.schema(stems=stems))
+        elif not _has_other_titles(self.db):
+            self.db.execute(_ADD_OTHER_TITLES)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add papers that are not here yet."""
@@ -130,7 +148,7 @@ class PapersWriter:
         paper = row.paper
         self.db.execute(
             "INSERT INTO keywords (rowid, title, abstract) VALUES (?, ?, ?)",
-            (n, paper.title, paper.abstract),
+            (n, _titles(paper.title, paper.other_titles), paper.abstract),
         )
         self.db.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
@@ -148,15 +166,15 @@ class PapersWriter:
         gone: list[str] = []
         with self.db:
             for paper_id in ids:
-                found = "SELECT n, title, abstract FROM papers WHERE id = ?"
-                n, title, abstract = self.db.execute(found, (paper_id,)).fetchone()
+                found = "SELECT n, title, other_titles, abstract FROM papers WHERE id = ?"
+                n, title, others, abstract = self.db.execute(found, (paper_id,)).fetchone()
                 chunks = self.db.execute("SELECT id FROM chunks WHERE n = ?", (n,))
                 gone.extend(chunk for (chunk,) in chunks)
                 # FTS5 keeps no copy of the text: it needs the text to find what to remove.
                 self.db.execute(
                     "INSERT INTO keywords (keywords, rowid, title, abstract) "
                     "VALUES ('delete', ?, ?, ?)",
-                    (n, title, abstract),
+                    (n, _titles(title, json.loads(others)), abstract),
                 )
                 for table in ("papers", "chunks", "sentences", "words"):
                     self.db.execute(f"DELETE FROM {table} WHERE n = ?", (n,))
@@ -228,6 +246,7 @@ class PapersReader:
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         self.db = sqlite3.connect(uri, uri=True, check_same_thread=False)
         self._vectors: dict[str, FloatArray] = {}
+        self._other_titles = "other_titles" if _has_other_titles(self.db) else "'[]'"
 
     def count(self) -> int:
         """Return how many papers there are."""
@@ -241,11 +260,11 @@ class PapersReader:
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """Return papers with their sentences, in the order of ids; unknown ids are left out."""
         found = {}
-        columns = f"{COLUMNS}, spans"
+        columns = f"{COLUMNS}, spans".replace('"other_titles"', self._other_titles)
         for row in self._of(ids, f"SELECT {columns} FROM papers JOIN sentences USING (n)"):
             paper = paper_of(row[:-1])
             # The sentences as they were when their vectors were made.
-            vars(paper)["sentences"] = _sentences(paper.abstract, row[-1])
+            vars(paper)["sentences"] = _sentences(paper.text, row[-1])
             found[paper.id] = paper
         return [found[paper_id] for paper_id in ids if paper_id in found]
 
@@ -295,8 +314,12 @@ class PapersReader:
     def has_title(self, title: str) -> bool:
         """Tell whether a paper has this title, whatever its case and punctuation."""
         wanted = title_key(title)
-        titles = self.db.execute("SELECT title FROM papers")
-        return any(title_key(known) == wanted for (known,) in titles)
+        rows = self.db.execute(f"SELECT title, {self._other_titles} FROM papers")
+        return any(
+            title_key(known) == wanted
+            for title, others in rows
+            for known in (title, *(json.loads(others) if others != "[]" else ()))
+        )
 
     def all_ids(self) -> list[str]:
         """Return the ids of all papers, in a fixed order."""
@@ -329,10 +352,10 @@ class PapersReader:
         self.db.close()
 
 
-def _sentences(abstract: str, spans: bytes) -> tuple[Sentence, ...]:
+def _sentences(text: str, spans: bytes) -> tuple[Sentence, ...]:
     places = np.frombuffer(spans, "<i4").reshape(-1, 2).tolist()
     return tuple(
-        Sentence(number, abstract[start:end], start, end)
+        Sentence(number, text[start:end], start, end)
         for number, (start, end) in enumerate(places, start=1)
     )
 

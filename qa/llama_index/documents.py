@@ -286,9 +286,9 @@ def _paper(known: Mapping[str, object], document: LoadedText) -> Record | Skippe
     if not _title(known):
         known = {**known, "title": _made_up_title(document)}
     paper = next(read_json([json.dumps(known)], document.name, {}))
-    if isinstance(paper, Record):
-        return paper
-    return replace(paper, reason="no text" if paper.reason == "no abstract" else paper.reason)
+    if isinstance(paper, Skipped):
+        return replace(paper, reason="no text" if paper.reason == "no abstract" else paper.reason)
+    return paper if paper.abstract else Skipped(paper.source, "no text", "document")
 
 
 def _made_up_title(document: LoadedText) -> str:
@@ -306,7 +306,7 @@ def _paper_of_full_text(
     """Return the paper by its title and abstract, or by its beginning if no abstract is marked."""
     for part in (text[:_SEARCHED], text[:_LONGEST_ABSTRACT]):
         paper = next(read_markdown(part, document.name))
-        if isinstance(paper, Record):
+        if isinstance(paper, Record) and paper.abstract:
             return _paper({**fields_of(paper), **_without_abstract(known)}, document)
     beginning = text[:_LONGEST_ABSTRACT]
     return _paper({**known, "abstract": beginning.rpartition(". ")[0] or beginning}, document)

@@ -14,7 +14,7 @@ _KEYS_FOR_EMBEDDING = {"title"}
 
 
 def paper_nodes(listed: Iterable[ListedPaper], papers: Iterable[Paper]) -> list[NodeWithScore]:
-    """Return a node for each paper, under the paper's id, its text the abstract.
+    """Return a node for each paper, under the paper's id, its text the abstract, else the title.
 
     The metadata hold what is known of the paper, and its sentences of evidence as `evidence`:
     `node.text[start:end] == text` for each.
@@ -39,7 +39,7 @@ def sentence_nodes(listed: Iterable[ListedPaper], papers: Iterable[Paper]) -> li
 
 def _paper_node(entry: ListedPaper, paper: Paper) -> TextNode:
     metadata = {**_metadata(entry, paper), "evidence": [asdict(e) for e in entry.evidence]}
-    return _node(paper.id, paper.abstract, metadata, (0, len(paper.abstract)))
+    return _node(paper.id, paper.text, metadata, (0, len(paper.text)))
 
 
 def _sentence_node(evidence: Evidence, entry: ListedPaper, paper: Paper) -> TextNode:
@@ -63,6 +63,7 @@ def _metadata(entry: ListedPaper, paper: Paper) -> dict[str, Any]:
         "source": entry.source,
         # A paper that no chat model has judged has no relevance.
         "relevance": str(entry.relevance) if entry.relevance else None,
+        "title_only": paper.title_only,
     }
     return {key: value for key, value in known.items() if value}
 

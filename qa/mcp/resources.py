@@ -58,6 +58,7 @@ def _paper(paper: Paper, corpus: str) -> str:
         "Link": paper.link or "",
         "Keywords": ", ".join(paper.keywords),
         "Id": paper.id,
+        "Abstract": "none: only the title is known" if paper.title_only else "",
         "Source": ", ".join(source_name(corpus, source) for source in paper.sources),
     }
     lines = [f"- {name}: {clean_line(value)}" for name, value in about.items() if value]

@@ -81,6 +81,9 @@ class PaperResult(Result):
         description="The sentences of the abstract that bear most on the question."
     )
     url: str | None = Field(default=None, description="Where it can be read, where known.")
+    title_only: bool | None = Field(
+        default=None, description="True: the corpus has no abstract; sentence 1 is the title."
+    )
 
 
 class CoverageResult(Result):
@@ -183,6 +186,9 @@ class PaperRecord(Result):
     url: str | None = Field(default=None, description="Where it can be read, where known.")
     keywords: list[str] = Field(description="Keywords; empty where not known.")
     sources: list[str] = Field(description="The files of the corpus that have it.")
+    title_only: bool | None = Field(
+        default=None, description="True: the corpus has no abstract; sentence 1 is the title."
+    )
 
 
 class PapersResult(Result):
@@ -298,6 +304,7 @@ def paper_record(paper: Paper, corpus: str) -> PaperRecord:
         url=paper.link,
         keywords=list(paper.keywords),
         sources=[source_name(corpus, source) for source in paper.sources],
+        title_only=paper.title_only or None,
     )
 
 
@@ -326,6 +333,7 @@ def _paper_results(
                 cited=entry.cited or None,
                 evidence=[EvidenceSentence.model_validate(sentence) for sentence in entry.evidence],
                 url=entry.url,
+                title_only=entry.title_only or None,
             )
         )
     return results
@@ -361,9 +369,10 @@ def papers_text(result: PapersResult) -> str:
 def _paper_text(paper: PaperRecord) -> str:
     """Return one paper, its abstract in numbered sentences."""
     about = ["; ".join(paper.authors), paper.venue, str(paper.year or ""), paper.url]
-    head = [paper.title, ", ".join(part for part in about if part), f"id {paper.id}"]
+    title = paper.title + (" (title only)" if paper.title_only else "")
+    head = [title, ", ".join(part for part in about if part), f"id {paper.id}"]
     numbered = (
-        f"({place.sentence}) {clean_line(paper.abstract[place.start : place.end])}"
+        f"({place.sentence}) {clean_line((paper.abstract or paper.title)[place.start : place.end])}"
         for place in paper.sentences
     )
     keywords = [f"Keywords: {', '.join(paper.keywords)}"] if paper.keywords else []
@@ -387,6 +396,7 @@ def _paper_blocks(papers: Iterable[PaperResult]) -> Iterable[str]:
         about = (paper.authors, paper.venue, str(paper.year or ""), paper.url)
         known = ", ".join(clean_line(part) for part in about if part)
         match = "" if paper.match == "ranked" else f", {paper.match}"
+        match += ", title only" if paper.title_only else ""
         yield f"[{paper.n}] {clean_line(paper.title)} (id {paper.id}{match})"
         if known:
             yield f"  {known}"

@@ -10,9 +10,8 @@ from small_corpus import SMALL
 
 from qa.cli.corpus import print_papers
 from qa.cli.display.answer import has_links
-from qa.corpus.papers import Paper, Skipped
+from qa.corpus.papers import Paper
 from qa.corpus.readers.corpus import read_corpus
-from qa.index.manifest import KEPT, SkippedEntries
 
 TABLE = """Nummer,Article Title,Zusammenfassung,Erschienen
 1,Clay Ovens in the Alps,We date clay ovens found in nine alpine valleys. They are old.,1999
@@ -136,14 +135,6 @@ def test_nothing_left_out_is_said_too(small, qa):
     done = qa("status", "--skipped")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "No entry was skipped" in done.stderr
-
-
-def test_first_entries_are_kept_and_all_are_counted(tmp_path):
-    entries = [Skipped("a.ris", "no title", f"line {n}") for n in range(3000)]
-    SkippedEntries.of([*entries, Skipped("b.ris", "no abstract", "line 1")]).write(tmp_path)
-    found = SkippedEntries.read(tmp_path)
-    assert (found.total, found.reasons["no title"], len(found.first)) == (3001, 3000, KEPT)
-    assert found.line == "3,001 entries were skipped: no title (3,000), no abstract (1)."
 
 
 def test_guessed_encoding_is_said(environment, qa, tmp_path):

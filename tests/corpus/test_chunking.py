@@ -150,3 +150,13 @@ def test_words_are_those_of_the_abstract_and_once_those_of_the_title():
     assert words[0][:4] == ["Foxes", "dogs", "quick", "brown"]
     assert sum(part.count("Foxes") for part in words) == 1
     assert sum(part.count("quick") for part in words) == 60
+
+
+def test_title_without_abstract_is_one_chunk_and_its_only_sentence():
+    paper = as_paper(Record("Tides: what do we know? A review", "", "a.ris"))
+    (chunk,) = split_paper(paper)
+    assert [sentence.text for sentence in paper.sentences] == [paper.title]
+    assert (chunk.text, chunk.sentences) == (f"{paper.title}.", (1,))
+    assert chunk.spans == ((0, len(chunk.text)),)
+    (long,) = split_paper(as_paper(Record("tide " * 1000, "", "a.ris")))
+    assert count_tokens(long.text) <= CHUNK_TOKENS

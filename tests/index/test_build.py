@@ -1,3 +1,7 @@
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from local_model import minilm
@@ -17,7 +21,8 @@ from qa.corpus.readers.corpus import read_corpus
 from qa.errors import CorpusError, StoreMismatch, StoreMissing
 from qa.index.build import build
 from qa.index.generation import Generation
-from qa.index.integrity import store_status
+from qa.index.integrity import checksums, store_status
+from qa.index.manifest import Manifest
 
 
 @pytest.fixture
@@ -300,3 +305,24 @@ def test_progress_tells_stages_in_order(tmp_path, embedder):
     build(tmp_path / "store", corpus, embedder, progress=heard.append)
     assert list(dict.fromkeys(p.stage for p in heard)) == ["reading", "embedding", "indexing"]
     assert heard[-1].done == heard[-1].total == 5
+
+
+def test_store_of_an_earlier_version_without_other_titles_is_read_and_patched(tmp_path, embedder):
+    numbers = range(30)
+    corpus = corpus_of(tmp_path / "corpus", numbers)
+    build(tmp_path / "store", corpus, embedder)
+    with opened(tmp_path / "store", corpus, embedder) as generation:
+        folder, before = generation.folder, generation.digests()
+    with closing(sqlite3.connect(folder / "papers.sqlite")) as db:
+        db.execute("ALTER TABLE papers DROP COLUMN other_titles")
+    sums = checksums(folder)
+    manifest = replace(Manifest.read(folder), sums=sums)
+    manifest.write(folder)
+    with opened(tmp_path / "store", corpus, embedder) as generation:
+        assert generation.has_title(entry(3)[0])
+        assert generation.digests() == before
+    more = corpus_of(tmp_path / "corpus", range(31))
+    report = build(tmp_path / "store", more, embedder)
+    assert (report.new, report.unchanged) == (1, 30)
+    with opened(tmp_path / "store", more, embedder) as generation:
+        assert len(generation.papers(generation.ids())) == 31

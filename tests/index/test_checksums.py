@@ -30,7 +30,7 @@ except StoreDamaged as error:
     sys.exit(f"damaged: {error}")
 """
 FILES = [
-    *("papers.sqlite", "manifest.json", "skipped.json", "chroma.sqlite3", "data_level0.bin"),
+    *("papers.sqlite", "manifest.json", "reading.json", "chroma.sqlite3", "data_level0.bin"),
     *("header.bin", "index_metadata.pickle", "length.bin", "link_lists.bin"),
 ]
 HARMLESS = {"corpus.json", "intact.json"}  # only save work: without them it is done again
@@ -156,7 +156,7 @@ def test_a_store_of_an_earlier_version_opens(store, corpus):
     """Its manifest has neither its own checksum nor that of Chroma's database."""
     path = file_of(store, "manifest.json")
     fields = json.loads(path.read_text())
-    del fields["checksum"], fields["sums"]["chroma/chroma.sqlite3"], fields["sums"]["skipped.json"]
+    del fields["checksum"], fields["sums"]["chroma/chroma.sqlite3"], fields["sums"]["reading.json"]
     path.write_text(json.dumps(fields))
     file_of(store, "intact.json").unlink()
     without = FileChecks(path.parent, fields["sums"])

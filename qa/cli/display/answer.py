@@ -14,6 +14,7 @@ from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import (
     qualifier,
     source_name,
+    title_of,
 )
 from qa.retrieval.query import content_words, word_start
 
@@ -74,9 +75,9 @@ def show_answer(out: Console, answer: Answer, *, streamed: bool) -> None:
 def show_ranked(out: Console, question: str, papers: Iterable[ListedPaper]) -> None:
     """Print a ranking: rank, score, id and title of each paper, and its best sentence."""
     for paper in papers:
-        head = Text(f"{paper.n:3}. {paper.score:.2f} {paper.id} {clean(paper.title)}", style="bold")
+        head = Text(f"{paper.n:3}. {paper.score:.2f} {paper.id} {title_of(paper)}", style="bold")
         print_hanging(out, head, 5)
-        for evidence in paper.evidence[:1]:
+        for evidence in () if paper.title_only else paper.evidence[:1]:
             print_hanging(out, _quote(clean(evidence.text), question), 6, first=5)
 
 
@@ -98,12 +99,17 @@ def show_papers(out: Console, answer: Answer) -> None:
 
 
 def show_paper(out: Console, question: str, paper: ListedPaper, *, every_sentence: bool) -> None:
-    """Print one paper: its number and title, and below them its evidence, or the first of it."""
+    """Print one paper: its number and title, and below them its evidence, or the first of it.
+
+    Where the title is all there is, it is the evidence.
+    """
     number = f"[{paper.n}]".rjust(4)
-    title = Text(f"{number} {clean(paper.title)}", style="bold")
+    title = Text(f"{number} {title_of(paper)}", style="bold")
     if paper.url and has_links(out):
         title.stylize(f"link {clean(paper.url)}", len(number) + 1)
     print_hanging(out, title, 5)
+    if paper.title_only:
+        return
     for evidence in paper.evidence if every_sentence else paper.evidence[:1]:
         print_hanging(out, _quote(clean(evidence.text), question), 6, first=5)
 

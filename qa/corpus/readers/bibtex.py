@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
 from qa.corpus.readers.fields import Entry, keyword_list
 from qa.corpus.readers.latex import text_from_latex
 from qa.corpus.words import author_name
@@ -25,6 +25,7 @@ _START = re.compile(r"\s{0,40}@\s{0,9}([A-Za-z]+)\s{0,9}[{(]")
 _USED_NAME = re.compile(r"[=#]\s{0,9}([A-Za-z][^\s={}\"#,()]{0,199})")
 _TITLE = re.compile(r"\btitle\s{0,9}=", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_PROCEEDINGS = {"proceedings", "mvproceedings"}
 _VOLUMES = {"proceedings", "mvproceedings", "book", "mvbook", "collection", "mvcollection"}
 _KEYWORDS = ("keywords", "keyword", "author_keywords", "keywords-plus")
 
@@ -38,6 +39,9 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
     strings: dict[str, String] = {}
     volumes: dict[str, _Values] = {}
     for start, piece in _pieces(lines):
+        if len(piece) > LONGEST_ENTRY:
+            yield Skipped(source, TOO_LONG, f"line {start}")
+            continue
         for block in _blocks(piece):
             where = f"line {start + (block.start_line or 0)}"
             if isinstance(block, String):
@@ -46,6 +50,9 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
                 kind, values = block.entry_type.lower(), _values(block, strings)
                 if kind in _VOLUMES:
                     volumes[block.key.lower()] = volumes[kind] = _inherited(values)
+                if kind in _PROCEEDINGS and "abstract" not in values:
+                    yield Skipped(source, "a volume, not a paper", where)
+                    continue
                 values = {**volumes.get(_volume_of(kind, values), {}), **values}
                 yield _record(block.key, values, source, where)
             elif isinstance(block, ParsingFailedBlock) or (
@@ -55,14 +62,19 @@ def read_bibtex(lines: Iterable[str], source: str) -> Iterator[Record | Skipped]
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield line number and text from each `@kind{` to the next one."""
-    start, piece = 1, list[str]()
+    """Yield line number and text from each `@kind{` to the next one.
+
+    Of a text longer than LONGEST_ENTRY only a part that is longer than that is held.
+    """
+    start, piece, size = 1, list[str](), 0
     for number, line in enumerate(lines, start=1):
-        if _START.match(line):
+        if "@" in line and _START.match(line):
             if piece:
                 yield start, "".join(piece)
-            start, piece = number, []
-        piece.append(line)
+            start, piece, size = number, [], 0
+        if size <= LONGEST_ENTRY:
+            piece.append(line)
+            size += len(line)
     if piece:
         yield start, "".join(piece)
 

@@ -12,14 +12,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from qa.corpus.papers import ANOTHER_FILE, EXPORT, WHOLE_FILE, Record, Skipped, UnreadableFile
+from qa.corpus.papers import ANOTHER_FILE, WHOLE_FILE, Record, Skipped, UnreadableFile
 from qa.errors import Action, CorpusError, Hint
 
 # Goes up by one with every change after which the same files might be read as other papers.
-READER_VERSION = 1
+READER_VERSION = 2
 
 # What reading a damaged file or archive may raise.
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
@@ -27,9 +28,13 @@ _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 # Documents that are ZIP archives inside, by a member that only they have.
 _OFFICE_MEMBERS = ("[Content_Types].xml", "mimetype", "META-INF/MANIFEST.MF")
-_MADE_BY_PROGRAMS = {"__pycache__", "__MACOSX", "Thumbs.db", "desktop.ini"}
+_MADE_BY_PROGRAMS = {"__pycache__", "__MACOSX", "node_modules", "Thumbs.db", "desktop.ini"}
+_VIRTUAL_ENVIRONMENT = "pyvenv.cfg"  # the file that only its folder has
 
-Note = Callable[[str, str], None]  # gets a file's name, and what was guessed about it
+_LINK_OUT = "a link that leads out of the corpus is not followed"
+_PATH_OUT = "its path leads out of the archive"
+
+Note = Callable[[str, str], None]  # gets a file's name, and what was noticed about it
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,23 +53,28 @@ class Corpus:
     path: Path
     files: tuple[CorpusFile, ...]
     columns: Mapping[str, str] = field(default_factory=dict)  # the user's column names, by field
+    links_out: tuple[str, ...] = ()  # names of links that lead out of the folder: not followed
 
-    def records(self, note: Note | None = None) -> Iterator[Record | Skipped]:
+    def records(
+        self, note: Note = lambda *_: None, on_format: Note = lambda *_: None
+    ) -> Iterator[Record | Skipped]:
         """Yield every entry of every file: files in sorted order, entries in the file's order.
 
-        `note` gets what was guessed about a file, such as its encoding. Raises CorpusError if the
-        corpus is one file that cannot be read at all.
+        `note` gets what was guessed about a file, such as its encoding, `on_format` the format that
+        it is read as. Raises CorpusError if the corpus is one file that cannot be read at all.
         """
-        entries = self._entries(note)
+        entries = self._entries(_Listeners(note, on_format))
         if not self.path.is_dir():
             entries = self._checked(entries)
         for entry in entries:
             yield entry.skipped() if isinstance(entry, _Unreadable) else entry
 
-    def _entries(self, note: Note | None) -> Iterator["_Entry"]:
+    def _entries(self, listeners: "_Listeners") -> Iterator["_Entry"]:
+        for name in self.links_out:
+            yield Skipped(name, _LINK_OUT, WHOLE_FILE)
         for file in self.files:
             path = self.path / file.name if self.path.is_dir() else self.path
-            yield from _file_entries(path, file.name, self.columns, note or (lambda *_: None))
+            yield from _file_entries(path, file.name, self.columns, listeners)
 
     def _checked(self, entries: Iterator["_Entry"]) -> Iterator["_Entry"]:
         """Yield the entries of the only file; raises CorpusError if it holds no more than an error.
@@ -90,6 +100,14 @@ class Corpus:
 
 
 @dataclass(frozen=True, slots=True)
+class _Listeners:
+    """What is called while files are read."""
+
+    note: Note
+    on_format: Note
+
+
+@dataclass(frozen=True, slots=True)
 class _Unreadable:
     """A file, or a member of an archive, of which nothing could be read."""
 
@@ -98,7 +116,8 @@ class _Unreadable:
 
     def skipped(self) -> Skipped:
         """Return it as one entry among those of other files."""
-        return Skipped(self.name, str(self.error), WHOLE_FILE)
+        advice = "" if self.error.advice == ANOTHER_FILE else self.error.advice
+        return Skipped(self.name, str(self.error), WHOLE_FILE, advice)
 
 
 _Entry = Record | Skipped | _Unreadable
@@ -114,8 +133,10 @@ def read_corpus(path: Path, columns: Mapping[str, str] | None = None) -> Corpus:
         _check_fields(columns)
     if not path.exists():
         raise CorpusError(f"There is no corpus at {path}. {ANOTHER_FILE}")
+    links_out: list[str] = []
     if path.is_dir():
-        files = tuple(sorted(_files(path), key=lambda file: PurePosixPath(file.name).parts))
+        found = _files(path, links_out)
+        files = tuple(sorted(found, key=lambda file: PurePosixPath(file.name).parts))
     elif path.is_file():
         files = (_file(path, path.name),)
     else:
@@ -124,7 +145,7 @@ def read_corpus(path: Path, columns: Mapping[str, str] | None = None) -> Corpus:
         raise CorpusError(f"The folder {path} has no files. {ANOTHER_FILE}")
     if path.is_file() and not files[0].size:
         raise CorpusError(f"The file {path} is empty. {ANOTHER_FILE}")
-    return Corpus(path, files, dict(columns or {}))
+    return Corpus(path, files, dict(columns or {}), tuple(sorted(links_out)))
 
 
 def _check_fields(columns: Mapping[str, str]) -> None:
@@ -136,13 +157,24 @@ def _check_fields(columns: Mapping[str, str]) -> None:
         )
 
 
-def _files(folder: Path) -> Iterator[CorpusFile]:
+def _files(folder: Path, links_out: list[str]) -> Iterator[CorpusFile]:
+    """Yield the files below a folder; names of links that lead out of it go into `links_out`."""
+    root = folder.resolve()
     for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        for name in names:
+        folders[:] = [name for name in folders if not _is_passed_over(Path(here, name))]
+        for name in (*folders, *names):
             path = Path(here, name)
-            if not _is_hidden(name) and path.is_file():
+            if _is_hidden(name):
+                continue
+            if path.is_symlink() and path.exists() and not path.resolve().is_relative_to(root):
+                links_out.append(path.relative_to(folder).as_posix())
+            elif path.is_file():
                 yield _file(path, path.relative_to(folder).as_posix())
+
+
+def _is_passed_over(folder: Path) -> bool:
+    """Tell whether a folder is hidden or a virtual environment."""
+    return _is_hidden(folder.name) or (folder / _VIRTUAL_ENVIRONMENT).exists()
 
 
 def _is_hidden(name: str) -> bool:
@@ -156,13 +188,16 @@ def _file(path: Path, name: str) -> CorpusFile:
 
 
 def _file_entries(
-    path: Path, name: str, columns: Mapping[str, str], note: Note
+    path: Path, name: str, columns: Mapping[str, str], listeners: _Listeners
 ) -> Iterator[_Entry]:
     """Yield the entries of a file, which may be an archive of several."""
     try:
         with path.open("rb") as stream:
             for inner, content in _unpacked(stream, name):
-                yield from _content_entries(content, inner, columns, note)
+                if content is None:
+                    yield Skipped(inner, _PATH_OUT, WHOLE_FILE)
+                else:
+                    yield from _content_entries(content, inner, columns, listeners)
     except UnreadableFile as error:
         yield _Unreadable(name, error)
     except _DAMAGED as error:
@@ -170,16 +205,22 @@ def _file_entries(
 
 
 def _content_entries(
-    content: BinaryIO, name: str, columns: Mapping[str, str], note: Note
+    content: BinaryIO, name: str, columns: Mapping[str, str], listeners: _Listeners
 ) -> Iterator[_Entry]:
     """Yield the entries of a file that is no archive."""
     from qa.corpus.readers.sniff import read_stream
 
-    count = 0
+    count, found = 0, list[str]()
     try:
-        for entry in read_stream(content, name, columns, lambda guess: note(name, guess)):
+        for entry in read_stream(
+            content, name, columns, partial(listeners.note, name), found.append
+        ):
+            if not count:
+                listeners.on_format(name, *found)
             count += 1
             yield entry
+        if not count:
+            listeners.on_format(name, *found)
     except UnreadableFile as error:
         yield _Unreadable(name, error)
     except _DAMAGED as error:
@@ -195,10 +236,11 @@ def _damage(error: BaseException) -> str:
     return f"damaged: {' '.join(text.split()) or type(error).__name__}"
 
 
-def _unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
+def _unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO | None]]:
     """Yield name and content of each file inside: the file itself if it is no archive.
 
-    Raises UnreadableFile, or one of _DAMAGED.
+    The content is None for a member whose path leads out of its archive. Raises UnreadableFile, or
+    one of _DAMAGED.
     """
     magic = stream.read(6)
     stream.seek(0)
@@ -214,14 +256,20 @@ def _unpacked(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
         yield name, stream
 
 
-def _members(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO]]:
+def _members(stream: BinaryIO, name: str) -> Iterator[tuple[str, BinaryIO | None]]:
     with _archive(stream) as archive:
         inside = archive.namelist()
         if any(mark in inside for mark in _OFFICE_MEMBERS):
-            raise UnreadableFile("it is an office document or a program", EXPORT)
+            stream.seek(0)
+            yield name, stream
+            return
         for member in sorted(inside):
-            parts = PurePosixPath(member).parts
-            if not member.endswith("/") and not any(_is_hidden(part) for part in parts):
+            path = PurePosixPath(member.replace("\\", "/"))
+            if member.endswith("/"):
+                continue
+            if path.is_absolute() or ".." in path.parts:
+                yield f"{name}/{member}", None
+            elif not any(map(_is_hidden, path.parts)):
                 with _member(archive, member) as content:
                     for inner, unpacked_content in _unpacked(content, member):
                         yield f"{name}/{inner}", unpacked_content

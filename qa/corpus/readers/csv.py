@@ -5,15 +5,21 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
 from qa.corpus.readers import fields
 from qa.corpus.readers.fields import Entry, author_names, bare_name, column_names
 
 _DELIMITERS = ",\t;|"
 _HEADER_WITHIN = 10  # lines; some exports have a preamble before the header
-_MAX_ROW_LINES = 1000  # of one row; more means a quote that is never closed
+_TRIED_ROWS = 5  # below a header, to tell a table from prose
+_ROW_LINES = (
+    1000  # of one row, after which they are looked at: more may be rows after an open quote
+)
+_ROWS_SHARE = 0.5  # of the delimiters that rows have, in lines that are rows and no text
 _MIN_ROW_DELIMITERS = 3  # lines inside a cell with as many delimiters are rows, not a paragraph
+_MALFORMED = "malformed entry"
 _MAX_QUOTES = 200  # in one line; the time to repair a line grows with their number
 # A doubled quote inside quotes, as most dialects write it.
 _DOUBLED = re.compile(r'[^\s,;|]""[^\s,;|]|\\""[^,;|\t\r\n]')
@@ -40,20 +46,30 @@ class TableHeader:
         return sum(map(bool, self.columns.values()))
 
 
-def find_header(head: str, own: Mapping[str, str]) -> TableHeader | None:
+def find_header(head: str, own: Mapping[str, str], *, any_rows: bool) -> TableHeader | None:
     """Return the header of the table that begins with `head`, or None if it is no table.
 
-    `own` are the user's column names, by field.
+    `own` are the user's column names, by field. With `any_rows` the header is enough; without, one
+    of the rows below must have as many cells, for prose may name title and abstract too.
     """
     escape = "\\" if '\\"' in head and not _DOUBLED.search(head) else None
+    lines = head.split("\n")
     found = [
         header
-        for number, line in enumerate(head.split("\n")[:_HEADER_WITHIN], start=1)
+        for number, line in enumerate(lines[:_HEADER_WITHIN], start=1)
         for delimiter in _DELIMITERS
         if delimiter in line
         and (header := _header(line, number, delimiter, escape, own)).missing in ("", "abstract")
+        and (any_rows or _has_a_row(lines[number:], header))
     ]
     return max(found, key=lambda header: (not header.missing, header.fields), default=None)
+
+
+def _has_a_row(lines: Sequence[str], header: TableHeader) -> bool:
+    """Tell whether one of the first rows below a header has a cell for each column."""
+    below = _Lines(iter(f"{line}\n" for line in lines), 1, header)
+    rows = islice(_rows(below, header), _TRIED_ROWS)
+    return any(not isinstance(row, str) and len(row) == len(header.names) for _, row in rows)
 
 
 def _header(
@@ -75,41 +91,82 @@ def read_table(
     below = iter(lines)
     for _ in range(header.line):
         next(below, "")
-    for number, row in _rows(_Lines(below, header.line + 1), header):
-        if row is None or any(cell.strip() for cell in row[len(header.names) :]):
-            yield Skipped(source, "malformed entry", f"line {number}")
+    for number, row in _rows(_Lines(below, header.line + 1, header), header):
+        if isinstance(row, str):
+            yield Skipped(source, row, f"line {number}")
+        elif any(cell.strip() for cell in row[len(header.names) :]):
+            yield Skipped(source, _MALFORMED, f"line {number}")
         elif any(cell.strip() for cell in row) and tuple(row) != header.names:
-            yield _entry(row, header.columns).record(source, f"line {number}")
+            entry = _entry(row, header.columns)
+            yield entry.record(source, f"line {number}", bare_titles=False)
+
+
+class _TooLongError(csv.Error):
+    """A row is longer than LONGEST_ENTRY."""
 
 
 class _Lines:
     """Lines that can be given back after csv has read them, with the number of the next one."""
 
-    def __init__(self, lines: Iterator[str], number: int) -> None:
+    def __init__(self, lines: Iterator[str], number: int, header: TableHeader) -> None:
         self._lines = lines
         self._given_back: deque[str] = deque()
+        self._header = header
         self.number = number
         self.read: list[str] = []  # since the last `keep`
+        self._size = 0  # characters of `read`
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        if len(self.read) >= _MAX_ROW_LINES:
+        if self._size > LONGEST_ENTRY:
+            raise _TooLongError
+        if self.read and len(self.read) % _ROW_LINES == 0 and self._are_rows(self.read):
             raise csv.Error("a quote that is never closed")
         line = self._given_back.popleft() if self._given_back else next(self._lines)
         self.read.append(line)
+        self._size += len(line)
+        if len(line) > LONGEST_ENTRY:
+            raise _TooLongError
         return line
 
     def keep(self, count: int) -> None:
         """Give back all lines read except the first `count`."""
         self.number += count
         self._given_back.extendleft(reversed(self.read[count:]))
-        self.read = []
+        self.read, self._size = [], 0
+
+    def skip_row(self) -> None:
+        """Leave out the lines read, and the rest of the quoted cell in which they end."""
+        quotes = sum(line.count('"') for line in self.read)
+        while quotes % 2 and len(self.read[-1]) <= LONGEST_ENTRY:
+            self.keep(len(self.read))
+            for line in islice(self._lines, _ROW_LINES):
+                self.read.append(line)
+                quotes += line.count('"')
+                if quotes % 2 == 0:
+                    break
+            if not self.read or self._are_rows(self.read):
+                break
+        self.keep(len(self.read))
+
+    def _are_rows(self, lines: Sequence[str]) -> bool:
+        """Tell whether the last of many lines are rows rather than text within one cell."""
+        last = lines[-_ROW_LINES:]
+        in_a_row = len(self._header.names) - 1
+        found = sum(len(_row_delimiter(self._header).findall(line)) for line in last)
+        return found >= _ROWS_SHARE * in_a_row * len(last)
 
 
-def _rows(lines: _Lines, header: TableHeader) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield line number and cells of each row; None for a row that cannot be cut into cells."""
+def _row_delimiter(header: TableHeader) -> re.Pattern[str]:
+    # In prose a space follows a comma, so a paragraph rarely looks like a row.
+    return re.compile(rf"{re.escape(header.delimiter)}(?! )")
+
+
+def _rows(lines: _Lines, header: TableHeader) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield line number and cells of each row; in place of the cells why there are none."""
+    csv.field_size_limit(2 * LONGEST_ENTRY)  # it is 131,072 otherwise; `_Lines` stops before this
     rows = csv.reader(
         lines,
         delimiter=header.delimiter,
@@ -120,19 +177,24 @@ def _rows(lines: _Lines, header: TableHeader) -> Iterator[tuple[int, list[str] |
     while True:
         number = lines.number
         try:
-            row: list[str] | None = next(rows)
-            valid = not _includes_other_rows(lines.read, row or (), header)
+            row: list[str] = next(rows)
+            valid = not _includes_other_rows(lines.read, row, header)
         except StopIteration:
             return
+        except _TooLongError:
+            lines.skip_row()
+            yield number, TOO_LONG
+            continue
         except csv.Error:
             valid = False
         if valid:
             lines.keep(len(lines.read))
+            yield number, row
         else:
             # One quote too few or too many: only the line that it is on is read another way.
-            row = _with_stray_quotes(lines.read[0], header) if lines.read else None
+            cells = _with_stray_quotes(lines.read[0], header) if lines.read else None
             lines.keep(1)
-        yield number, row
+            yield number, cells or _MALFORMED
 
 
 def _includes_other_rows(lines: Sequence[str], row: Sequence[str], header: TableHeader) -> bool:
@@ -141,8 +203,7 @@ def _includes_other_rows(lines: Sequence[str], row: Sequence[str], header: Table
         return False
     if any(cell.strip() for cell in row[len(header.names) :]):
         return True
-    # In prose a space follows a comma, so a paragraph rarely looks like a row.
-    delimiter = re.compile(rf"{re.escape(header.delimiter)}(?! )")
+    delimiter = _row_delimiter(header)
     in_a_row = len(header.names) - 1
     inner = lines[1:-1]
     all_rows = all(len(delimiter.findall(line)) == in_a_row for line in inner)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Self
 
-from qa.corpus.papers import UnreadableFile
+from qa.corpus.papers import LONGEST_ENTRY, UnreadableFile
 
 SAMPLE = 1 << 17  # bytes at the beginning of a file by which encoding and format are told
-_LONGEST_LINE = 1 << 24  # characters; a longer line comes in pieces, so that it fits into memory
+_LONGEST_LINE = LONGEST_ENTRY + 1  # characters; the rest of a longer line is left out
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -23,6 +23,7 @@ _GUESS = ", which is a guess: save it as UTF-8 if letters look wrong"
 _SCRIPTS = [
     "cp1251", "koi8_r", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253", "cp1255", "cp1256",
 ]  # fmt: skip
+_XML_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,60}?\bencoding\s{0,9}=\s{0,9}[\"']([\w.-]{1,40})")
 _HIGH = bytes(range(0x80, 0x100))
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _STRAY = re.compile("[\udc80-\udcff]")  # what is left of bytes that are not UTF-8
@@ -59,8 +60,14 @@ class DecodedText:
         self._file.detach()
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the lines with their ends, whichever of the three line ends the file has."""
+        """Yield the lines with their ends, whichever of the three line ends the file has.
+
+        A line longer than LONGEST_ENTRY is cut off behind that: its entry is too long to be read.
+        """
         while line := self._file.readline(_LONGEST_LINE):
+            rest = line
+            while len(rest) == _LONGEST_LINE and not rest.endswith("\n"):
+                rest = self._file.readline(_LONGEST_LINE)
             yield self._checked(line)
 
     def chunks(self, size: int) -> Iterator[str]:
@@ -95,6 +102,8 @@ def _encoding(sample: bytes) -> tuple[str, str]:
     for mark, codec in _BOMS:
         if sample.startswith(mark):
             return codec, ""
+    if declared := _XML_ENCODING.match(sample):
+        return _declared(declared[1].decode()), ""
     if utf16 := _utf16_without_mark(sample):
         return utf16, f"{utf16.upper()} without a byte order mark"
     if len(sample.translate(None, _CONTROLS)) < 0.97 * len(sample):
@@ -103,6 +112,17 @@ def _encoding(sample: bytes) -> tuple[str, str]:
     if high > 0.15 * len(sample) and not _is_utf8(sample):
         return _other_script(sample)
     return "utf-8", ""
+
+
+def _declared(name: str) -> str:
+    """Return the codec that an XML declaration names; Latin-1 is Windows-1252, as on the web."""
+    try:
+        codec = codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+    if codec.startswith(("utf-16", "utf-32")):  # then the declaration could not be read so
+        return "utf-8"
+    return "cp1252" if codec in ("iso8859-1", "ascii") else codec
 
 
 def _utf16_without_mark(sample: bytes) -> str:

@@ -107,20 +107,20 @@ class Entry:
     links: Iterable[str] = ()  # addresses; they may contain the DOI or the arXiv number
     keywords: Iterable[str] = ()
 
-    def record(self, source: str, where: str) -> Record | Skipped:
-        """Return the record, or a Skipped if the entry has no title or no abstract.
+    def record(self, source: str, where: str, *, bare_titles: bool = True) -> Record | Skipped:
+        """Return the record, or a Skipped if the entry has no title.
 
-        `source` is its file, `where` its place in the file.
+        `source` is its file, `where` its place in the file. Without `bare_titles` a title of which
+        nothing else is known is skipped: in a file of anything it need not be a paper's.
         """
         title = value_or_empty(self.title, "title")
-        abstract = _without_label(value_or_empty(self.abstract, "abstract"))
-        if not title or not abstract:
-            return Skipped(source, "no abstract" if title else "no title", where)
+        if not title:
+            return Skipped(source, "no title", where)
         links = [link for link in self.links if link]
         venue = value_or_empty(self.venue)
-        return Record(
+        record = Record(
             title=title,
-            abstract=abstract,
+            abstract=_without_label(value_or_empty(self.abstract, "abstract")),
             source=source,
             authors=_distinct(plain(name) for name in self.authors),
             year=year_of(self.year),
@@ -130,6 +130,15 @@ class Entry:
             url=_link_of(links),
             keywords=_distinct(plain(word).strip(" .;,*") for word in self.keywords),
         )
+        if not record.abstract and not bare_titles and not _says_more(record):
+            return Skipped(source, "no abstract", where)
+        return record
+
+
+def _says_more(record: Record) -> bool:
+    """Return whether something is known that only papers have."""
+    known = record.authors, record.year, record.venue, record.doi, record.arxiv_id
+    return any(known)
 
 
 def bare_name(name: str) -> str:

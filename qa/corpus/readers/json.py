@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
 from qa.corpus.readers import fields
 from qa.corpus.readers.fields import Entry, author_names, bare_name, column_names
 from qa.corpus.readers.latex import text_from_latex
@@ -25,6 +25,8 @@ _SAME_PAPER = (
 _OTHER_PAPERS = (
     "references", "citations", "relatedworks", "referencedworks", "reference", "cites"
 )  # fmt: skip
+# Members of an object that describes data or a program: its title and description are no paper's.
+_OTHER_DOCUMENT = {"$schema", "$defs", "$ref", "openapi", "swagger", "properties"}
 # Where a value is an object: its members that may hold the text, the best first.
 _TEXT = ("value", "text", "name", "displayname", "title", "literal", "fullname", "raw")
 _VENUE = ("source", "displayname", "name", "title", "value", "raw")
@@ -33,7 +35,8 @@ _LINK = ("landingpageurl", "url", "href", "value")
 _KEYWORD = ("displayname", "name", "tag", "keyword", "term", "value")
 _PERSON = ("author", "name", "displayname", "fullname", "rawauthorname", "literal", "value")
 
-_MAX_OBJECT = 1 << 22  # characters; a longer object is the one around the papers, or is broken
+# Characters; a longer object is the one around the papers, or is skipped.
+_MAX_OBJECT = LONGEST_ENTRY
 _ARRAY_WITHIN = 1 << 18  # characters that may come before the papers in the object around them
 _CONTEXT = 100  # characters kept before the current place: the indentation of its line
 _SEPARATORS = re.compile(r"[\s,\ufeff\x1e]*")  # \x1e is before each object of a JSON text sequence
@@ -50,13 +53,13 @@ def read_json(
     names: Names = column_names(columns)
     count = 0
     for line, value in json_objects(chunks):
-        for members in [None] if value is None else _papers(value, names):
+        for members in [value] if isinstance(value, str) else _papers(value, names):
             count += 1
             where = f"record {count}, line {line}"
-            if members is None:
-                yield Skipped(source, "malformed entry", where)
+            if isinstance(members, str):
+                yield Skipped(source, members, where)
             else:
-                yield entry_of(members, names).record(source, where)
+                yield entry_of(members, names).record(source, where, bare_titles=False)
 
 
 def _papers(value: Mapping[str, object], names: Names, depth: int = 3) -> list[dict[str, object]]:
@@ -64,6 +67,8 @@ def _papers(value: Mapping[str, object], names: Names, depth: int = 3) -> list[d
 
     The object is a paper itself, or is wrapped around papers at most `depth` levels below.
     """
+    if not _OTHER_DOCUMENT.isdisjoint(value):
+        return []
     members = _flat(value)
     if depth and not _has(members, names["abstract"]):
         inside = [
@@ -194,8 +199,8 @@ def _keywords(value: object) -> list[str]:
     return [_text(item, _KEYWORD) for item in value] if isinstance(value, list) else []
 
 
-def json_objects(chunks: Iterable[str]) -> Iterator[tuple[int, dict[str, object] | None]]:
-    """Yield line number and value of each object; None in place of one that is broken."""
+def json_objects(chunks: Iterable[str]) -> Iterator[tuple[int, dict[str, object] | str]]:
+    """Yield line number and value of each object; in place of the value why there is none."""
     cursor, first = _Cursor(chunks), True
     while character := cursor.next():
         if character != "{":
@@ -203,11 +208,11 @@ def json_objects(chunks: Iterable[str]) -> Iterator[tuple[int, dict[str, object]
             continue
         line = cursor.line()
         try:
-            value: dict[str, object] | None = cursor.value()
-        except _BrokenError:
+            value: dict[str, object] | str = cursor.value()
+        except _BrokenError as error:
             if first and cursor.enter():
                 continue
-            value = None
+            value = error.reason
             cursor.skip_broken()
         first = False
         yield line, value
@@ -215,6 +220,14 @@ def json_objects(chunks: Iterable[str]) -> Iterator[tuple[int, dict[str, object]
 
 class _BrokenError(Exception):
     """The object at the cursor cannot be decoded."""
+
+    reason = "malformed entry"
+
+
+class _TooLongError(_BrokenError):
+    """The object at the cursor has no end within _MAX_OBJECT characters."""
+
+    reason = TOO_LONG
 
 
 class _Cursor:
@@ -313,8 +326,10 @@ class _Cursor:
                 cut_off = (
                     error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - 16
                 )
-                if held > _MAX_OBJECT or not cut_off:
+                if not cut_off:
                     raise _BrokenError from error
+                if held > _MAX_OBJECT:
+                    raise _TooLongError from error
             except RecursionError as error:
                 # The objects inside are nested as deep, so they are skipped: on to the next line.
                 line_end = self._text.find("\n", self._at)

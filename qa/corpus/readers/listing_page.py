@@ -8,7 +8,7 @@ counters and buttons. The button before the first title has no space after it
 import re
 from collections.abc import Iterable, Iterator
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
 from qa.corpus.readers import fields
 from qa.corpus.readers.fields import Entry
 
@@ -39,6 +39,14 @@ _SECTION = re.compile(
     r"discussion|conclusions?|summary|keywords?|references|related work)\W*",
     re.IGNORECASE,
 )
+_TITLE = re.compile(
+    r"[\"'\u201c\u2018(\[$\xbf\xa1]{0,3}[^\W_](?!\.|\)|\d?\.\d).{2,300}?[^\s:;,.{}\\`=]\.?"
+)
+_MARKUP = re.compile(
+    r"[-*+>|#<`$%]|\d{1,3}[.)]\s|https?://|\.\.\s"
+)  # how lines of other texts begin
+_LONGEST_TITLE = 40  # words
+_PLAUSIBLE = 0.8  # the least share of the abstracts on a page that have a line like a title above
 _SUBSCRIBE = re.compile(r"Subscribe(?=\S)(?![a-z])")
 
 
@@ -46,6 +54,9 @@ def read_listing_page(lines: Iterable[str], source: str) -> Iterator[Record | Sk
     """Yield each title with the abstract below it; lines of the page itself are left out."""
     title, title_line, begun, invited = "", 0, False, False
     for number, line in enumerate(lines, start=1):
+        if len(line) > LONGEST_ENTRY:
+            yield Skipped(source, TOO_LONG, f"line {number}")
+            continue
         text = fields.plain(line)
         if not text or _PAGE_LINE.fullmatch(text):
             invited = invited or _INVITATION.match(text) is not None
@@ -70,18 +81,28 @@ def is_abstract(text: str) -> bool:
     return words >= 20 and text.endswith((".", "!", "?", ".)", '."'))
 
 
+def is_title(text: str) -> bool:
+    """Tell whether a line can be a title: no sentence, list item, command, path or heading."""
+    return _TITLE.fullmatch(text) is not None and len(text.split()) <= _LONGEST_TITLE
+
+
 def looks_like_listing_page(lines: Iterable[str]) -> bool:
     """Tell whether lines are a page's: its invitation, or titles and abstracts in turn."""
-    shape = ""
+    shape, title, plausible = "", "", 0
     for line in lines:
         text = fields.plain(line)
         if _INVITATION.match(text):
             return True
         if _SECTION.fullmatch(text):
             return False  # one paper with its sections
-        if text and not _PAGE_LINE.fullmatch(text):
-            shape += "A" if is_abstract(text) else "t"
-    return "tAtAtA" in shape or shape == "tAtA"
+        if not text or _PAGE_LINE.fullmatch(text):
+            continue
+        shape += "A" if is_abstract(text) else "t"
+        plausible += shape.endswith("tA") and is_title(title) and not _MARKUP.match(text)
+        title = text
+    pairs = shape.count("tA")
+    in_turn = "tAtAtA" in shape or shape == "tAtA"
+    return in_turn and plausible >= _PLAUSIBLE * max(pairs, shape.count("A"))
 
 
 def _without_button(title: str, *, begun: bool, invited: bool) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from qa.corpus.papers import Record, Skipped
+from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
 from qa.corpus.readers.fields import Entry, keyword_list
 from qa.corpus.words import author_name
 
@@ -100,6 +100,9 @@ def read_tagged(
 ) -> Iterator[Record | Skipped]:
     """Yield each entry; lines outside of entries are left out."""
     for start, piece in _pieces(lines, form):
+        if sum(map(len, piece)) > LONGEST_ENTRY:
+            yield Skipped(source, TOO_LONG, f"line {start}")
+            continue
         tags = [form.tag(line) for line in piece]
         if any(tags.count(tag) > 1 for tag in form.title):
             # The lines between two entries are missing: the abstract may be that of either.
@@ -109,16 +112,20 @@ def read_tagged(
 
 
 def _pieces(lines: Iterable[str], form: TaggedFormat) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and lines of each entry."""
-    start, piece = 0, list[str]()
+    """Yield line number and lines of each entry.
+
+    Of an entry longer than LONGEST_ENTRY only a part that is longer than that is held.
+    """
+    start, piece, size = 0, list[str](), 0
     for number, line in enumerate(lines, start=1):
         tag = form.tag(line)
         if piece and tag and tag in (form.start, form.end):
             yield start, piece
-            piece = []
-        if piece or (tag and tag != form.end):
+            piece, size = [], 0
+        if (piece or (tag and tag != form.end)) and size <= LONGEST_ENTRY:
             start = start if piece else number
             piece.append(line)
+            size += len(line)
     if piece:
         yield start, piece
 

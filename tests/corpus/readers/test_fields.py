@@ -106,8 +106,14 @@ def test_latex_becomes_text(latex, text):
 
 @pytest.mark.parametrize("nothing", ["", "  ", "N/A", "nan", "[No abstract available]", "None."])
 def test_abstract_that_says_there_is_none_is_none(nothing):
-    skipped = Entry(title="A title", abstract=nothing).record("f", "line 1")
-    assert skipped.reason == "no abstract"
+    entry = Entry(title="A title", abstract=nothing)
+    assert entry.record("f", "line 1").abstract == ""
+    assert entry.record("f", "line 1", bare_titles=False).reason == "no abstract"
+
+
+def test_title_of_which_more_is_known_is_a_paper_in_a_file_of_anything():
+    entry = Entry(title="A title", authors=["A. Author"])
+    assert entry.record("f", "line 1", bare_titles=False).title == "A title"
 
 
 def test_title_may_say_no_abstract():
