@@ -7,7 +7,6 @@ caller can act on are `QAError`s.
 
 import asyncio
 import functools
-import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,12 +17,14 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from qa.answering.assemble import PipelineParts, listed_papers, papers_by_score
-from qa.answering.events import Asked, Finished, Judging
-from qa.answering.judge import Judge, ModelJudge
+from qa.answering.entrance_test import EntranceTest, TestResult
+from qa.answering.events import Asked, Finished
+from qa.answering.judge import Judge
+from qa.answering.model_judges import PROMPTS as JUDGE_PROMPTS
+from qa.answering.model_judges import ModelIdentity, ModelJudges, entrance_test
 from qa.answering.pipeline import Pipeline
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
-from qa.answering.verdict_cache import VerdictCache
 from qa.answering.writer import Writer
 from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
@@ -40,7 +41,7 @@ from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.messages import Chat
 from qa.llm.models import choose_model
-from qa.llm.prompts import Prompt, load_prompt
+from qa.llm.prompts import load_prompt
 from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.query import checked_question
 from qa.retrieval.retriever import Retriever, Scope
@@ -55,7 +56,7 @@ NO_LIMITS = Limits()
 POLL = 0.1  # seconds between looks at whether the caller was cancelled
 LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
-PROMPTS = ("judge.system", "judge.user", "answer.system", "answer.user")
+WRITER_PROMPTS = ("answer.system", "answer.user")
 HOW_TO_WRITE = (
     "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
     "or QA_MODEL to a model file (.gguf)."
@@ -160,6 +161,7 @@ class Library:
         generation: Generation,
         embedder: Embedder,
         model: str | LocalModel | None,
+        on_notice: NoticeListener = ignore_event,
     ) -> None:
         """Take what `open_library` has opened; the library closes it."""
         self.config = config
@@ -168,6 +170,8 @@ class Library:
         self._local = model if isinstance(model, LocalModel) else None
         # The name in answers; None: papers are ranked by score alone.
         self.model = model.name if isinstance(model, LocalModel) else model
+        self._on_notice = on_notice
+        self._tests: dict[str, EntranceTest] = {}  # by what their results depend on
 
     @property
     def generation(self) -> Generation:
@@ -249,34 +253,42 @@ class Library:
         )
 
     def _parts(self, retriever: Retriever, chat: Chat, options: AskOptions) -> PipelineParts:
-        prompts = {name: load_prompt(name, self.config.prompts) for name in PROMPTS}
-        judge = ModelJudge(
-            chat,
-            prompts["judge.system"],
-            prompts["judge.user"],
-            self._verdicts(prompts) if options.cached else None,
-            one_by_one=self._local is not None,
-            on_judged=lambda done, of: options.on_event(Judging(done=done, of=of)),
-        )
-        writer = Writer(chat, prompts["answer.system"], prompts["answer.user"])
+        prompts = {name: load_prompt(name, self.config.prompts) for name in WRITER_PROMPTS}
+        model = self._model_identity()
+        path = verdicts_path(self.config) if options.cached else None
+        judges = ModelJudges(model, chat, retriever, path, options.on_event, self._on_notice)
+        trusted = self.config.trust_judge
         return PipelineParts(
             retriever,
-            judge=judge,
-            writer=writer if options.write else None,
+            judge=judges.trusted() if trusted else judges.checked(self._entrance_test(model)),
+            writer=Writer(chat, *prompts.values()) if options.write else None,
             model=self.model,
             base_url=LOOPBACK if self._local else self.config.base_url,
         )
 
+    def _model_identity(self) -> ModelIdentity:
+        prompts = {name: load_prompt(name, self.config.prompts) for name in JUDGE_PROMPTS}
+        return ModelIdentity(
+            self.model or "", self._place, prompts, runs_here=self._local is not None
+        )
+
+    def _entrance_test(self, model: ModelIdentity) -> EntranceTest:
+        test = entrance_test(model, verdicts_path(self.config))
+        return self._tests.setdefault(model.test_key, test)
+
+    def judge_tested(self) -> TestResult | None:
+        """Return what the entrance test has shown of the chat model; None: not taken yet."""
+        return self._entrance_test(self._model_identity()).known() if self.model else None
+
     @property
     def identity(self) -> str:
         """Return what identifies the chat model: name and server, or the file's content."""
-        place = self._local.file.fingerprint if self._local else self.config.base_url
-        return f"{self.model or ''}\0{place or ''}"
+        return f"{self.model or ''}\0{self._place}"
 
-    def _verdicts(self, prompts: Mapping[str, Prompt]) -> VerdictCache:
-        parts = (self.identity, prompts["judge.system"].text, prompts["judge.user"].text)
-        judge = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-        return VerdictCache(verdicts_path(self.config), judge)
+    @property
+    def _place(self) -> str:
+        place = self._local.file.fingerprint if self._local else self.config.base_url
+        return place or ""
 
     def papers(self, filters: Filters = EVERYTHING) -> list[Paper]:
         """Return every paper of the corpus that passes the filters, in a fixed order."""
@@ -357,7 +369,7 @@ def open_library(
         if generation.corpus_changed(store.corpus):
             changed = "The corpus has changed since the store was built."
             on_notice(f"{changed} Take it in with: {config.rebuild_command}")
-        return Library(config, generation, store.embedder, model)
+        return Library(config, generation, store.embedder, model, on_notice)
     except BaseException:
         generation.close()
         raise

@@ -100,6 +100,13 @@ class Scored(Event):
     papers: tuple[Paper, ...]  # the leading ones, before and after blind feedback
 
 
+class TestingJudge(Event):
+    """Progress: a chat model that is new here takes the entrance test, before it judges papers."""
+
+    done: int  # abstracts judged
+    of: int
+
+
 class Judging(Event):
     """Progress: of the papers of a round, some are judged; on a laptop a round takes a minute."""
 

@@ -19,6 +19,8 @@ from qa.llm.messages import Chat, Message, Usage
 from qa.llm.prompts import Prompt, one_line
 from qa.retrieval.relevance import Relevance, Verdict
 
+SCORE_WEIGHT = 2.0  # of the ranking score, as a share of the best, beside log-odds
+TYPICAL_SCORE = 0.6  # with which a paper's log-odds stand for themselves
 LEAST_MASS = 0.05  # of "yes" and "no" together: below it the model has not answered the question
 SURELY = 1e-6  # the least probability of one word, so that log-odds are finite
 
@@ -47,13 +49,15 @@ class ProbabilityJudge:
         chat: Chat,
         system: Prompt,
         user: Prompt,
+        *,
         calibration: Calibration,
         score: Callable[[str, str], float],
         cache: VerdictCache | None = None,
-        *,
         on_judged: Callable[[int, int], None] = lambda _, __: None,
     ) -> None:
-        self._ask = YesNoQuestion(chat, system, user)
+        self._chat = chat
+        self._system = system
+        self._user = user
         self._calibration = calibration
         self._score = score
         self._cache = cache
@@ -61,39 +65,46 @@ class ProbabilityJudge:
 
     async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:
         """Return a verdict for each paper; those that a failing server leaves are unjudged."""
-        known = self._cache.get(question, papers) if self._cache else {}
+        kept = self._cache.get(question, papers) if self._cache else {}
+        known = {id_: verdict.probability for id_, verdict in kept.items()}
         slots, done = asyncio.Semaphore(PARALLEL), 0
 
-        async def judged(paper: Paper) -> Judged:
+        async def asked(paper: Paper) -> tuple[float | None, Judged]:
             nonlocal done
-            verdict, part = known.get(paper.id), Judged(())
-            if verdict is None or verdict.probability is None:
+            probability, spent = known.get(paper.id), Judged((), cached=1)
+            if probability is None:
                 async with slots:
-                    part = await self._judged(question, paper)
-            else:
-                part = Judged((self._verdict(question, paper, verdict.probability),), cached=1)
+                    probability, spent = await self._ask(question, paper)
             done += 1
             self._on_judged(done, len(papers))
-            return part
+            return probability, spent
 
-        parts = await asyncio.gather(*map(judged, papers))
+        replies = await asyncio.gather(*map(asked, papers))
+        pairs = zip(papers, replies, strict=True)
+        found = [self._verdict(question, paper, probability) for paper, (probability, _) in pairs]
+        if self._cache:
+            self._cache.put(question, papers, (v for v in found if v.paper_id not in known))
+        parts = [spent for _, spent in replies]
         return Judged(
-            tuple(verdict for part in parts for verdict in part.verdicts),
+            tuple(found),
             sum((part.usage for part in parts), Usage()),
             sum(part.cached for part in parts),
             next((part.failure for part in parts if part.failure), None),
             self._cache.trouble if self._cache else None,
         )
 
-    async def _judged(self, question: str, paper: Paper) -> Judged:
+    async def _ask(self, question: str, paper: Paper) -> tuple[float | None, Judged]:
+        """Return the probability of "yes", None where the reply tells none, and what it took."""
+        material = f"Title: {one_line(paper.title)}\nAbstract: {one_line(paper.abstract)}"
+        user = self._user.fill(question=question, paper=material)
+        messages = [Message("system", self._system.text), Message("user", user)]
         try:
-            probability, usage = await self._ask(question, paper)
+            reply = await self._chat.first_token(messages)
+        except (ChatBadReply, ChatRefused, ChatContextTooLong):
+            return None, Judged((), Usage(calls=1))
         except ChatError as exc:
-            return Judged((Verdict(paper.id, None),), failure=exc)
-        verdict = self._verdict(question, paper, probability)
-        if self._cache:
-            self._cache.put(question, [paper], [verdict])
-        return Judged((verdict,), usage)
+            return None, Judged((), failure=exc)
+        return yes_probability(reply.first_tokens), Judged((), reply.usage)
 
     def _verdict(self, question: str, paper: Paper, probability: float | None) -> Verdict:
         if probability is None:
@@ -101,29 +112,6 @@ class ProbabilityJudge:
         score = self._score(question, paper.id)
         relevance = self._calibration.relevance(log_odds(probability), score)
         return Verdict(paper.id, relevance, probability=probability)
-
-
-class YesNoQuestion:
-    """Asks whether one paper answers a question, with a reply of one token."""
-
-    def __init__(self, chat: Chat, system: Prompt, user: Prompt) -> None:
-        self._chat = chat
-        self._system = system
-        self._user = user
-
-    async def __call__(self, question: str, paper: Paper) -> tuple[float | None, Usage]:
-        """Return the probability of "yes", None where the reply tells none, and what it took.
-
-        Raises ChatError.
-        """
-        material = f"Title: {one_line(paper.title)}\nAbstract: {one_line(paper.abstract)}"
-        user = self._user.fill(question=question, paper=material)
-        messages = [Message("system", self._system.text), Message("user", user)]
-        try:
-            reply = await self._chat.first_token(messages)
-        except (ChatBadReply, ChatRefused, ChatContextTooLong):
-            return None, Usage(calls=1)
-        return yes_probability(reply.first_tokens), reply.usage
 
 
 def yes_probability(first_tokens: Mapping[str, float]) -> float | None:
