@@ -28,7 +28,7 @@ from qa.answering.writer import Writer
 from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
-from qa.errors import ConfigError, StoreError, StoreMissing, UsageError
+from qa.errors import ChatError, ConfigError, StoreError, StoreMissing, UsageError
 from qa.index.build import BuildReport
 from qa.index.embedding.base import Embedder
 from qa.index.generation import Generation
@@ -159,15 +159,19 @@ class Library:
         config: Config,
         generation: Generation,
         embedder: Embedder,
-        model: str | LocalModel | None,
+        model: str | LocalModel | ChatError | None,
     ) -> None:
-        """Take what `open_library` has opened; the library closes it."""
+        """Take what `open_library` has opened; the library closes it.
+
+        A ChatError as the model is why none can be asked: every answer is by score, and tells it.
+        """
         self.config = config
         self._generation: Generation | None = generation
         self.embedder = embedder
         self._local = model if isinstance(model, LocalModel) else None
+        self.chat_failure = model if isinstance(model, ChatError) else None
         # The name in answers; None: papers are ranked by score alone.
-        self.model = model.name if isinstance(model, LocalModel) else model
+        self.model = self._local.name if self._local else model if isinstance(model, str) else None
 
     @property
     def generation(self) -> Generation:
@@ -202,7 +206,8 @@ class Library:
         asked = Asked(question=checked_question(question), limits=options.limits)
         retriever = self.retriever(options.filters)
         if self.model is None:
-            return await _run(PipelineParts(retriever), asked, options.on_event)
+            parts = PipelineParts(retriever, failure=self.chat_failure)
+            return await _run(parts, asked, options.on_event)
         chat = self.chat()
         try:
             return await _run(self._parts(retriever, chat, options), asked, options.on_event)
@@ -343,7 +348,7 @@ def open_library(
 
     Without `chat` no model is chosen. Raises QAError.
     """
-    model = model_of(config) if chat else None
+    model = model_or_failure(config) if chat else None
     store = CorpusStore(config, on_progress=on_progress)
     if refresh:
         on_notice(built_line(rebuild_store(store, on_notice)))
@@ -368,6 +373,16 @@ def model_of(config: Config) -> str | LocalModel | None:
     if config.model is not None and is_model_file(config.model, config.base_url):
         return LocalModel.find(config.model)
     return choose_model(config.model, config.api_key, config.base_url)
+
+
+def model_or_failure(config: Config) -> str | LocalModel | ChatError | None:
+    """Return the chat model, or why it cannot be told where its server fails."""
+    try:
+        return model_of(config)
+    except ChatError as exc:
+        if not (config.base_url or config.api_key):  # a setting is missing, no server fails
+            raise
+        return exc
 
 
 def verdicts_path(config: Config) -> Path:

@@ -17,6 +17,7 @@ from qa.answering.results import (
 )
 from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
+from qa.errors import ChatError
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
 from qa.retrieval.relevance import Relevance
@@ -36,6 +37,7 @@ class PipelineParts:
     judge: Judge | None = None
     writer: Writer | None = None
     model: str | None = None
+    failure: ChatError | None = None  # why there is no judge, where a chat model was meant to be
     base_url: str | None = None  # of the model's server; only OpenAI's own prices are known
 
 
@@ -112,9 +114,9 @@ def assemble_answer(ev: Written, parts: PipelineParts) -> Answer:
     return Answer(
         question=ev.state.search.question,
         outcome=_outcome(ev, declined=declined),
-        model=parts.model,
+        model=parts.model if ev.state.reading.judged else None,
         embedding=parts.retriever.embedding,
-        answer=_declined(ev.text, parts) if declined else ev.text,
+        answer=_declined(ev) if declined else ev.text,
         papers=() if declined else listed_papers(ev.papers, cited_numbers(ev.text)),
         coverage=ev.state.reading.coverage(parts.retriever.scope, ev.stopped),
         nearest=_nearest(ev, parts.retriever) if declined else (),
@@ -132,10 +134,10 @@ def _outcome(ev: Written, *, declined: bool) -> Outcome:
     return Outcome.ANSWERED if ev.state.reading.judged else Outcome.NEAREST
 
 
-def _declined(text: str, parts: PipelineParts) -> str:
-    if parts.judge is None:
+def _declined(ev: Written) -> str:
+    if not ev.state.reading.judged:
         return UNJUDGED
-    reason = text.removeprefix(NOT_IN_CORPUS).strip()
+    reason = ev.text.removeprefix(NOT_IN_CORPUS).strip()
     return f"{SAYS_NOT} {reason}".strip()
 
 

@@ -36,12 +36,14 @@ from qa.answering.events import (
     Scored,
     State,
     Written,
+    without_judge,
 )
 from qa.answering.judge import Judge
 from qa.answering.reading import Limits, ReadingHistory
 from qa.answering.results import AnswerWarning, Stopped
 from qa.answering.safe_text import CleanStream
 from qa.answering.verify import Finding
+from qa.answering.wording import counted
 from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from qa.answering.verify.checks import Checked
 
 LEADING = 10  # papers named where scores alone decide
+BY_SCORE = "So the papers are nearest by score."  # after why no model has judged them
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,7 +106,23 @@ class Pipeline(Workflow):
             )
         if papers:
             return Batch(state=state, papers=papers)
+        if self._parts.failure is not None:
+            return self._without_model(state, self._parts.failure)
+        if self._parts.judge is not None and state.reading.rounds and not state.reading.judged:
+            return without_judge(state, self._no_verdict(state.reading))
         return Decided(state=state, stopped=stopped)
+
+    @staticmethod
+    def _without_model(state: State, failure: ChatError) -> Decided:
+        warning = AnswerWarning("model_failed", f"{failure} {BY_SCORE}")
+        return without_judge(state, warning, failure)
+
+    def _no_verdict(self, reading: ReadingHistory) -> AnswerWarning:
+        papers = counted(len(reading), "paper", "papers")
+        said = f"{self._parts.model or 'The judge'} was asked about {papers}"
+        return AnswerWarning(
+            "model_failed", f"{said}, and no reply was a usable verdict. {BY_SCORE}"
+        )
 
     def _next(
         self, search: Search, reading: ReadingHistory, limits: Limits
@@ -148,7 +167,7 @@ class Pipeline(Workflow):
         if judged.failure is None:
             return ReadOn(state=state)
         if not reading.judged:
-            raise judged.failure
+            return self._without_model(state, judged.failure)
         warning = AnswerWarning("reading_failed", f"Reading stopped early: {judged.failure}")
         state = replace(state, warnings=(*state.warnings, warning))
         return Decided(state=state, stopped=Stopped.FAILED)
@@ -158,21 +177,27 @@ class Pipeline(Workflow):
     async def write(self, ctx: Context, ev: Decided) -> Written:
         """Write the answer from the papers that qualify, and check it as it comes."""
         state = ev.state
-        if self._parts.judge is not None:
+        if state.reading.judged:
             coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
             ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
         if state.reading.judged:
             papers = papers_by_verdict(state.reading, state.search, self._retriever)
         else:
-            if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
+            if self._parts.judge is not None:  # it is not heard: scores are all there is
                 search = self._retriever.rank_unjudged(state.search.question)
                 state = replace(state, search=search)
             ctx.write_event_to_stream(self._scored(state.search))
             ids = state.search.ranking.ids[: state.search.ranking.listed]
             papers = papers_by_score(state.search, self._retriever, ids, sentences=SENTENCES)
-        if self._parts.writer is None or not papers:
-            text = "\n".join(map(_quotation, papers))
-            return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
+        if self._parts.writer is None or not state.reading.judged or not papers:
+            return Written(
+                state=state,
+                stopped=ev.stopped,
+                papers=papers,
+                text="\n".join(map(_quotation, papers)),
+                usage=Usage(),
+                failure=ev.failure,
+            )
         began = time.perf_counter()
         text, findings, trouble = await self._written(ctx, ev, papers, self._parts.writer)
         clock = replace(state.clock, write=time.perf_counter() - began)
@@ -234,7 +259,7 @@ class Pipeline(Workflow):
     async def assemble(self, ev: Written) -> Finished:
         """Put the result together: the answer, its papers, and what the check found meanwhile."""
         answer = assemble_answer(ev, self._parts)
-        return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
+        return Finished(answer=answer, ranked=ev.state.search.ranking.ids, failure=ev.failure)
 
 
 def _show(ctx: Context, checked: "Checked", papers: tuple[NumberedPaper, ...]) -> None:
@@ -250,8 +275,6 @@ def _quotation(entry: NumberedPaper) -> str:
 
 def _note(reading: ReadingHistory, stopped: Stopped | None, scope: Scope) -> str:
     """Return what the writer should know about how complete its papers are."""
-    if not reading.judged:
-        return "These papers were picked by their words alone: some may not answer the question."
     which = f" that pass the filter ({scope.filter})" if scope.filter else ""
     if stopped in {Stopped.DRY, Stopped.EXHAUSTED}:
         return f"These are all the papers of the corpus{which} that were found to qualify."
