@@ -11,25 +11,33 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from qa.answering.assemble import PipelineParts, listed_papers, papers_by_score
+from qa.answering.assemble import (
+    SENTENCES,
+    PipelineParts,
+    evidence,
+    listed_papers,
+    papers_by_score,
+)
 from qa.answering.entrance_test import EntranceTest, TestResult
 from qa.answering.events import Asked, Finished
 from qa.answering.judge import Judge
 from qa.answering.model_judges import PROMPTS as JUDGE_PROMPTS
 from qa.answering.model_judges import ModelIdentity, ModelJudges, entrance_test
 from qa.answering.pipeline import Pipeline
+from qa.answering.reader_verdicts import FILE as READER_VERDICTS
+from qa.answering.reader_verdicts import ReaderVerdicts
 from qa.answering.reading import Limits
-from qa.answering.results import Answer, ListedPaper
+from qa.answering.results import Answer, Evidence, ListedPaper
 from qa.answering.writer import Writer
 from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
-from qa.errors import ConfigError, StoreError, StoreMissing, UsageError
+from qa.errors import ChatError, ConfigError, StoreError, StoreMissing, UsageError
 from qa.index.build import BuildReport
 from qa.index.embedding.base import Embedder
 from qa.index.generation import Generation
@@ -44,6 +52,7 @@ from qa.llm.models import choose_model
 from qa.llm.prompts import load_prompt
 from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.query import checked_question
+from qa.retrieval.relevance import Relevance, Verdict
 from qa.retrieval.retriever import Retriever, Scope
 from qa.tracing import spans_of
 
@@ -149,6 +158,15 @@ class Found:
     scope: Scope
 
 
+@dataclass(frozen=True, slots=True)
+class NextPaper:
+    """The paper that the reader should judge next, and the sentences that best match."""
+
+    paper: Paper
+    evidence: tuple[Evidence, ...]
+    enough: bool  # whether the stopping rule finds that hardly more is to be found
+
+
 class Library:
     """A corpus open for questions, many and at once, until it is closed.
 
@@ -160,16 +178,20 @@ class Library:
         config: Config,
         generation: Generation,
         embedder: Embedder,
-        model: str | LocalModel | None,
+        model: str | LocalModel | ChatError | None,
         on_notice: NoticeListener = ignore_event,
     ) -> None:
-        """Take what `open_library` has opened; the library closes it."""
+        """Take what `open_library` has opened; the library closes it.
+
+        A ChatError as the model is why none can be asked: every answer is by score, and tells it.
+        """
         self.config = config
         self._generation: Generation | None = generation
         self.embedder = embedder
         self._local = model if isinstance(model, LocalModel) else None
+        self.chat_failure = model if isinstance(model, ChatError) else None
         # The name in answers; None: papers are ranked by score alone.
-        self.model = model.name if isinstance(model, LocalModel) else model
+        self.model = self._local.name if self._local else model if isinstance(model, str) else None
         self._on_notice = on_notice
         self._tests: dict[str, EntranceTest] = {}  # by what their results depend on
 
@@ -205,11 +227,14 @@ class Library:
         """Answer the question; returns the whole ranking beside the answer. Raises QAError."""
         asked = Asked(question=checked_question(question), limits=options.limits)
         retriever = self.retriever(options.filters)
+        verdicts = self._reader_verdicts(asked.question, retriever)
+        parts = PipelineParts(retriever, failure=self.chat_failure, reader_verdicts=verdicts)
         if self.model is None:
-            return await _run(PipelineParts(retriever), asked, options.on_event)
+            return await _run(parts, asked, options.on_event)
         chat = self.chat()
         try:
-            return await _run(self._parts(retriever, chat, options), asked, options.on_event)
+            parts = self._with_model(parts, chat, options)
+            return await _run(parts, asked, options.on_event)
         finally:
             await chat.close()
 
@@ -252,14 +277,14 @@ class Library:
             timeouts=timeouts,
         )
 
-    def _parts(self, retriever: Retriever, chat: Chat, options: AskOptions) -> PipelineParts:
+    def _with_model(self, parts: PipelineParts, chat: Chat, options: AskOptions) -> PipelineParts:
         prompts = {name: load_prompt(name, self.config.prompts) for name in WRITER_PROMPTS}
         model = self._model_identity()
         path = verdicts_path(self.config) if options.cached else None
-        judges = ModelJudges(model, chat, retriever, path, options.on_event, self._on_notice)
+        judges = ModelJudges(model, chat, parts.retriever, path, options.on_event, self._on_notice)
         trusted = self.config.trust_judge
-        return PipelineParts(
-            retriever,
+        return replace(
+            parts,
             judge=judges.trusted() if trusted else judges.checked(self._entrance_test(model)),
             writer=Writer(chat, *prompts.values()) if options.write else None,
             model=self.model,
@@ -289,6 +314,61 @@ class Library:
     def _place(self) -> str:
         place = self._local.file.fingerprint if self._local else self.config.base_url
         return place or ""
+
+    def overrule(self, question: str, paper_id: str, relevance: Relevance | str | None) -> None:
+        """Keep the reader's own verdict on a paper, which counts above the model's from now on.
+
+        "yes", "partly" or "no"; None takes it back. It survives a rebuild and a change of model,
+        and is on the disk when this returns. Raises UsageError and StoreError.
+        """
+        if relevance is not None and relevance not in tuple(Relevance):
+            raise UsageError(f"A verdict is yes, partly or no, and not {relevance!r:.40}.")
+        if paper_id not in self.generation.ids():
+            raise UsageError(f"No paper of this corpus has the id {paper_id!r:.40}.")
+        verdict = None if relevance is None else Relevance(relevance)
+        self._overruled.put(checked_question(question), paper_id, verdict)
+
+    def overruled(self, question: str) -> dict[str, Relevance]:
+        """Return the reader's verdicts for the question by paper id, in the order given.
+
+        Raises StoreError.
+        """
+        return self._overruled.get(checked_question(question))
+
+    def undo_overrule(self, question: str) -> str | None:
+        """Take back the reader's last change for the question; return the paper's id.
+
+        None: there is nothing to take back. Raises StoreError.
+        """
+        return self._overruled.undo(checked_question(question))
+
+    def next_to_judge(self, question: str, filters: Filters = EVERYTHING) -> NextPaper | None:
+        """Return the best paper that the reader has not judged; None: all are.
+
+        It is ranked by what the reader's verdicts have taught. Raises QAError.
+        """
+        question, retriever = checked_question(question), self.retriever(filters)
+        search, verdicts = retriever.rank(question), self._reader_verdicts(question, retriever)
+        if verdicts:
+            search = retriever.rerank(search, (verdicts,))
+        read = {verdict.paper_id for verdict in verdicts}
+        unread = [id_ for id_ in search.ranking.ids if id_ not in read][:1]
+        if not unread:
+            return None
+        advised = retriever.next_to_read(search, (verdicts,), exhaustive=False)
+        (entry,) = papers_by_score(search, retriever, unread, sentences=SENTENCES)
+        return NextPaper(entry.paper, evidence(entry.paper, entry.sentences), not advised)
+
+    def _reader_verdicts(self, question: str, retriever: Retriever) -> tuple[Verdict, ...]:
+        """Return the reader's verdicts on papers that are asked, in the order given."""
+        kept = self._overruled.get(question)
+        asked = set(retriever.ids()) if kept else set()
+        given = ((id_, relevance) for id_, relevance in kept.items() if id_ in asked)
+        return tuple(Verdict(id_, relevance, by_reader=True) for id_, relevance in given)
+
+    @property
+    def _overruled(self) -> ReaderVerdicts:
+        return ReaderVerdicts(self.config.store / READER_VERDICTS)
 
     def papers(self, filters: Filters = EVERYTHING) -> list[Paper]:
         """Return every paper of the corpus that passes the filters, in a fixed order."""
@@ -355,7 +435,7 @@ def open_library(
 
     Without `chat` no model is chosen. Raises QAError.
     """
-    model = model_of(config) if chat else None
+    model = model_or_failure(config) if chat else None
     store = CorpusStore(config, on_progress=on_progress)
     if refresh:
         on_notice(built_line(rebuild_store(store, on_notice)))
@@ -380,6 +460,16 @@ def model_of(config: Config) -> str | LocalModel | None:
     if config.model is not None and is_model_file(config.model, config.base_url):
         return LocalModel.find(config.model)
     return choose_model(config.model, config.api_key, config.base_url)
+
+
+def model_or_failure(config: Config) -> str | LocalModel | ChatError | None:
+    """Return the chat model, or why it cannot be told where its server fails."""
+    try:
+        return model_of(config)
+    except ChatError as exc:
+        if not (config.base_url or config.api_key):  # a setting is missing, no server fails
+            raise
+        return exc
 
 
 def verdicts_path(config: Config) -> Path:

@@ -22,10 +22,11 @@ from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.export.formats import Format, export_papers
-from qa.library import HOW_TO_WRITE, open_library
+from qa.library import HOW_TO_WRITE, Library, open_library
 
 NO_MODEL = "none"  # the value of QA_MODEL or --model that asks for no chat model
-FAILURES = {"writing_failed", "partial_answer", "reading_failed"}  # kinds of warnings: exit code 1
+# Kinds of warnings with which a question counts as failed: exit code 1.
+FAILURES = {"model_failed", "writing_failed", "partial_answer", "reading_failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,16 @@ def ask_once(question: str, config: Config, options: CommandOptions) -> int:
                 display.note(line)
         else:
             note_warnings(answer, display)
-        if answer.model is None and answer.coverage.candidates and form is None:
-            note_how_to_write(config, display)
+        if answer.coverage.candidates and form is None:
+            note_how_to_write(library, display)
         display.sum_up(answer)
     return _exit_code(answer, strict=options.strict)
 
 
-def note_how_to_write(config: Config, display: Display) -> None:
-    """Say how to get a written answer, unless the user wants none."""
-    if (config.model or "").lower() != NO_MODEL:
+def note_how_to_write(library: Library, display: Display) -> None:
+    """Say how to get a written answer where there is no model, unless the user wants none."""
+    wanted = (library.config.model or "").lower() != NO_MODEL
+    if wanted and library.model is None and library.chat_failure is None:
         display.note(HOW_TO_WRITE)
 
 

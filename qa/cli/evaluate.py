@@ -83,7 +83,10 @@ def _results(
 
 async def _answer(library: Library, question: str, judge: GoldJudge | None) -> Finished:
     if judge is None:
-        return await library.answer(question, AskOptions())
+        finished = await library.answer(question, AskOptions())
+        if finished.failure is not None:  # what scores answer instead is not the model's answer
+            raise finished.failure
+        return finished
     return await library.judged_by(judge, question)
 
 

@@ -162,15 +162,17 @@ class Tools:
 
         async def work(reporter: ProgressReporter) -> AskResult:
             async with self._session.library(reporter, chat=not evidence_only) as library:
-                if library.model is None:
-                    result = await in_thread(
-                        lambda: evidence_result(library, question, filters, max_papers)
-                    )
-                else:
+                answer = None
+                if library.model is not None or library.chat_failure is not None:
                     answer = await library.aask(
                         question, limits=limits, filters=filters, on_event=reporter.on_event
                     )
+                if answer is not None and answer.model is not None:
                     result = answer_result(library, answer, max_papers)
+                else:
+                    result = await in_thread(
+                        lambda: evidence_result(library, question, filters, max_papers, answer)
+                    )
                 return _with_notes(result, reporter, library, filters, result.coverage.candidates)
 
         async with reporting(ctx.report_progress, limits) as reporter:
