@@ -23,7 +23,7 @@ from qa.answering.assemble import (
     listed_papers,
     papers_by_score,
 )
-from qa.answering.entrance_test import EntranceTest, TestResult
+from qa.answering.entrance_test import EntranceTest
 from qa.answering.events import Asked, Finished
 from qa.answering.judge import Judge
 from qa.answering.model_judges import PROMPTS as JUDGE_PROMPTS
@@ -279,7 +279,7 @@ class Library:
 
     def _with_model(self, parts: PipelineParts, chat: Chat, options: AskOptions) -> PipelineParts:
         prompts = {name: load_prompt(name, self.config.prompts) for name in WRITER_PROMPTS}
-        model = self._model_identity()
+        model = model_identity(self.config, self._local or self.model or "")
         path = verdicts_path(self.config) if options.cached else None
         judges = ModelJudges(model, chat, parts.retriever, path, options.on_event, self._on_notice)
         trusted = self.config.trust_judge
@@ -291,29 +291,15 @@ class Library:
             base_url=LOOPBACK if self._local else self.config.base_url,
         )
 
-    def _model_identity(self) -> ModelIdentity:
-        prompts = {name: load_prompt(name, self.config.prompts) for name in JUDGE_PROMPTS}
-        return ModelIdentity(
-            self.model or "", self._place, prompts, runs_here=self._local is not None
-        )
-
     def _entrance_test(self, model: ModelIdentity) -> EntranceTest:
         test = entrance_test(model, verdicts_path(self.config))
         return self._tests.setdefault(model.test_key, test)
 
-    def judge_tested(self) -> TestResult | None:
-        """Return what the entrance test has shown of the chat model; None: not taken yet."""
-        return self._entrance_test(self._model_identity()).known() if self.model else None
-
     @property
     def identity(self) -> str:
         """Return what identifies the chat model: name and server, or the file's content."""
-        return f"{self.model or ''}\0{self._place}"
-
-    @property
-    def _place(self) -> str:
         place = self._local.file.fingerprint if self._local else self.config.base_url
-        return place or ""
+        return f"{self.model or ''}\0{place or ''}"
 
     def overrule(self, question: str, paper_id: str, relevance: Relevance | str | None) -> None:
         """Keep the reader's own verdict on a paper, which counts above the model's from now on.
@@ -470,6 +456,14 @@ def model_or_failure(config: Config) -> str | LocalModel | ChatError | None:
         if not (config.base_url or config.api_key):  # a setting is missing, no server fails
             raise
         return exc
+
+
+def model_identity(config: Config, model: str | LocalModel) -> ModelIdentity:
+    """Return what verdicts and the entrance test of the model depend on; raises PromptError."""
+    prompts = {name: load_prompt(name, config.prompts) for name in JUDGE_PROMPTS}
+    if isinstance(model, LocalModel):
+        return ModelIdentity(model.name, model.file.fingerprint, prompts, runs_here=True)
+    return ModelIdentity(model, config.base_url or "", prompts, runs_here=False)
 
 
 def verdicts_path(config: Config) -> Path:

@@ -27,6 +27,10 @@ def coverage_line(answer: Answer) -> str:
     coverage = answer.coverage
     if not coverage.candidates:
         return f"None of {counted(coverage.corpus, 'paper', 'papers')} passes{_filter(coverage)}."
+    if answer.model is None and coverage.by_reader:
+        rest = sum(paper.relevance is None for paper in answer.papers)
+        nearest = f" {rest} more {'is' if rest == 1 else 'are'} nearest by score." if rest else ""
+        return f"{reading_line(coverage)}.{nearest}"
     if answer.model is None:
         if not answer.papers:
             return f"Ranked {candidates_text(coverage)} by score. {UNREAD}"
@@ -41,7 +45,8 @@ def coverage_line(answer: Answer) -> str:
 
 def reading_line(coverage: Coverage) -> str:
     """Return how many papers were read and answer, short enough for a progress line."""
-    parts = [f"Read {coverage.read:,} of {candidates_text(coverage)}"]
+    who = "You judged" if coverage.by_reader == coverage.read > 0 else "Read"
+    parts = [f"{who} {coverage.read:,} of {candidates_text(coverage)}"]
     parts.append(counted(coverage.relevant, "answers", "answer"))
     if coverage.partly:
         parts.append(f"{coverage.partly} in part")

@@ -19,6 +19,7 @@ from qa.cli.options import (
     Question,
     QuestionOrFile,
     Source,
+    TrustJudge,
     Venue,
     Verbose,
     Version,
@@ -88,6 +89,7 @@ def ask(
         bool, typer.Option("--refresh", help="Take in what changed in the corpus first.")
     ] = False,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if anything in the answer is doubtful.")
@@ -138,7 +140,7 @@ def ask(
     from qa.answering.reading import Limits
     from qa.cli.ask import CommandOptions, ask_once
 
-    config = configured(corpus, model)
+    config = configured(corpus, model, trust_judge=trust_judge)
     options = CommandOptions(
         limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
         filters=filters_of(year, author, venue, source),
@@ -163,6 +165,7 @@ def ask(
 @with_exit_codes
 def chat(
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
     year: Year = None,
     author: Author = None,
@@ -183,7 +186,8 @@ def chat(
     from qa.cli.chat import hold_chat
 
     filters = filters_of(year, author, venue, source)
-    raise typer.Exit(hold_chat(configured(corpus, model), filters, verbose=verbose))
+    config = configured(corpus, model, trust_judge=trust_judge)
+    raise typer.Exit(hold_chat(config, filters, verbose=verbose))
 
 
 @app.command()
@@ -339,6 +343,7 @@ def evaluate(
         typer.Option("--compare", metavar="RESULT", help="An earlier --json result."),
     ] = None,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
@@ -360,7 +365,7 @@ def evaluate(
     chosen = "none" if no_model or judge == "gold" else model
     score_file(
         file,
-        configured(corpus, chosen),
+        configured(corpus, chosen, trust_judge=trust_judge),
         gold=judge == "gold" and not no_model,
         flip=flip,
         compare=compare,
@@ -386,6 +391,7 @@ def mcp(
         bool, typer.Option("--expose", help="Allow a --host that other machines can reach.")
     ] = False,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
 ) -> None:
     """Serve the corpus to assistants, by the Model Context Protocol.
@@ -403,4 +409,5 @@ def mcp(
     if not http and (port is not None or host is not None or expose):
         raise UsageError("--port, --host and --expose go with --http.")
     address = Address.checked(host, port, expose=expose) if http else None
-    serve(configured(corpus, model), address, lambda line: typer.echo(line, err=True))
+    config = configured(corpus, model, trust_judge=trust_judge)
+    serve(config, address, lambda line: typer.echo(line, err=True))

@@ -53,6 +53,10 @@ Model = Annotated[
         "--model", metavar="NAME", help="Chat model, instead of QA_MODEL; none: no model."
     ),
 ]
+TrustJudge = Annotated[
+    bool,
+    typer.Option("--trust-judge", help="Believe the chat model's verdicts without testing it."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each round of reading.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
