@@ -334,9 +334,8 @@ class Library:
         It is ranked by what the reader's verdicts have taught. Raises QAError.
         """
         question, retriever = checked_question(question), self.retriever(filters)
-        search, verdicts = retriever.rank(question), self._reader_verdicts(question, retriever)
-        if verdicts:
-            search = retriever.rerank(search, (verdicts,))
+        verdicts = self._reader_verdicts(question, retriever)
+        search = retriever.rerank_for_reader(retriever.rank(question), verdicts)
         read = {verdict.paper_id for verdict in verdicts}
         unread = [id_ for id_ in search.ranking.ids if id_ not in read][:1]
         if not unread:

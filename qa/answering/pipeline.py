@@ -115,12 +115,7 @@ class Pipeline(Workflow):
     def _ranked(self, question: str, *, for_judge: bool) -> Search:
         """Return the ranking, moved by what the reader has judged for the question."""
         rank = self._retriever.rank if for_judge else self._retriever.rank_unjudged
-        search, verdicts = rank(question), self._parts.reader_verdicts
-        if not verdicts:
-            return search
-        moved, first = self._retriever.rerank(search, (verdicts,)), search.ranking
-        ranking = replace(moved.ranking, listed=first.listed, likely=first.likely)
-        return replace(moved, ranking=ranking)
+        return self._retriever.rerank_for_reader(rank(question), self._parts.reader_verdicts)
 
     @staticmethod
     def _without_model(state: State, failure: ChatError) -> Decided:

@@ -226,6 +226,19 @@ class Retriever:
             last=len(read),
         )
 
+    def rerank_for_reader(self, search: Search, verdicts: Sequence[Verdict]) -> Search:
+        """Rank again by what a reader, who judges one by one, has judged so far.
+
+        A few papers that do not answer tell too little: the ranking then stays as it is. How many
+        papers to list where nobody judges stays in any case.
+        """
+        examples = any(verdict.qualifies for verdict in verdicts)
+        if not examples and len(verdicts) < stopping.FIRST_ROUND:
+            return search
+        moved, first = self.rerank(search, (verdicts,)), search.ranking
+        ranking = replace(moved.ranking, listed=first.listed, likely=first.likely)
+        return replace(moved, ranking=ranking)
+
     def _judged(self, verdicts: Sequence[Verdict]) -> JudgedPapers:
         ids = [verdict.paper_id for verdict in verdicts]
         vectors = self._store.vectors(ids)
