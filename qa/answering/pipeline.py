@@ -6,7 +6,7 @@ written. Progress goes to the event stream while it happens.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import wraps
@@ -20,6 +20,7 @@ from qa.answering.assemble import (
     papers_by_verdict,
     papers_without_model,
 )
+from qa.answering.draft import Draft
 from qa.answering.events import (
     Asked,
     Batch,
@@ -40,10 +41,9 @@ from qa.answering.events import (
 from qa.answering.judge import Judge
 from qa.answering.reading import Limits, ReadingHistory
 from qa.answering.results import AnswerWarning, Stopped
-from qa.answering.safe_text import CleanStream
 from qa.answering.verify import Finding
 from qa.answering.wording import counted
-from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
+from qa.answering.writer import NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
@@ -53,6 +53,7 @@ from qa.retrieval.retriever import Scope, Search
 if TYPE_CHECKING:
     from qa.answering.verify.checks import Checked
 
+REPLACED = "The model's answer %s. These are the papers and their sentences instead."
 LEADING = 10  # papers named where scores alone decide
 BY_SCORE = "So the papers are nearest by score."  # after why no model has judged them
 
@@ -201,7 +202,7 @@ class Pipeline(Workflow):
                 state=state,
                 stopped=ev.stopped,
                 papers=papers,
-                text="\n".join(map(_quotation, papers)),
+                text=_quotations(papers),
                 usage=Usage(),
                 failure=ev.failure,
             )
@@ -231,35 +232,31 @@ class Pipeline(Workflow):
         """
         from qa.answering.verify.checks import AnswerChecker  # 30 ms of patterns
 
+        question = ev.state.search.question
         checker = AnswerChecker(
             {entry.n: (entry.paper.title, entry.paper.abstract) for entry in papers},
-            question=ev.state.search.question,
+            question=question,
             has_title=self._retriever.has_title,
             counts=(len(ev.state.reading), *self._retriever.scope.counts),
         )
-        safe, text, fed = CleanStream(), "", 0
+        draft, trouble = Draft(papers, question, checker), None
         note = _note(ev.state.reading, ev.stopped, self._retriever.scope)
-        warnings: tuple[AnswerWarning, ...] = ()
         try:
-            async with aclosing(writer.write(ev.state.search.question, papers, note)) as pieces:
+            async with aclosing(writer.write(question, papers, note)) as pieces:
                 async for piece in pieces:
-                    text = (text + safe.feed(piece)).lstrip()
-                    if not NOT_IN_CORPUS.startswith(text[: len(NOT_IN_CORPUS)]):
-                        _show(ctx, checker.feed(text[fed:]), papers)
-                        fed = len(text)
+                    _show(ctx, draft.feed(piece), papers)
+                    if draft.endless:
+                        trouble = "the model repeats itself without end."
+                        break
         except ChatError as exc:
-            kind = "partial_answer" if text.strip() else "writing_failed"
-            said = "The answer is not complete" if text.strip() else "No answer was written"
-            warnings = (AnswerWarning(kind, f"{said}: {exc}"),)
-        text = (text + safe.flush()).strip()
-        if not text and not warnings:
-            said = "No answer was written: the reply was empty."
-            warnings = (AnswerWarning("writing_failed", said),)
-        if text.startswith(NOT_IN_CORPUS):
-            return text, (), warnings
-        _show(ctx, checker.feed(text[fed:]), papers)
-        _show(ctx, checker.finish(), papers)
-        return text, checker.findings, warnings
+            trouble = str(exc)
+        rest, useless = draft.finish(broken_off=trouble is not None and not draft.endless)
+        _show(ctx, rest, papers)
+        if useless is not None:
+            return _quotations(papers), (), (AnswerWarning("writer_replaced", REPLACED % useless),)
+        if draft.declined:
+            return draft.text, (), _writing_warnings(draft.text, trouble)
+        return draft.text, draft.findings, _writing_warnings(draft.text, trouble)
 
     @step
     @_observed
@@ -269,10 +266,23 @@ class Pipeline(Workflow):
         return Finished(answer=answer, ranked=ev.state.search.ranking.ids, failure=ev.failure)
 
 
-def _show(ctx: Context, checked: "Checked", papers: tuple[NumberedPaper, ...]) -> None:
-    if checked.text or checked.findings:
-        piece = Piece(text=checked.text, papers=papers, findings=checked.findings)
-        ctx.write_event_to_stream(piece)
+def _show(ctx: Context, pieces: "Sequence[Checked]", papers: tuple[NumberedPaper, ...]) -> None:
+    for checked in pieces:
+        if checked.text or checked.findings:
+            piece = Piece(text=checked.text, papers=papers, findings=checked.findings)
+            ctx.write_event_to_stream(piece)
+
+
+def _writing_warnings(text: str, trouble: str | None) -> tuple[AnswerWarning, ...]:
+    if trouble is None and text:
+        return ()
+    kind = "partial_answer" if text else "writing_failed"
+    said = "The answer is not complete" if text else "No answer was written"
+    return (AnswerWarning(kind, f"{said}: {trouble or 'the reply was empty.'}"),)
+
+
+def _quotations(papers: tuple[NumberedPaper, ...]) -> str:
+    return "\n".join(map(_quotation, papers))
 
 
 def _quotation(entry: NumberedPaper) -> str:
