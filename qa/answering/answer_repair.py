@@ -19,7 +19,7 @@ from qa.corpus.words import STOP_WORDS, content_word_spans
 from qa.retrieval.query import word_start
 
 # A claim is a paper's where the paper has all its numbers and this share of its words.
-WORDS_WITH_NUMBER, WORDS_ALONE = 0.6, 0.8
+WORDS_WITH_NUMBER, WORDS_ALONE = 0.5, 0.8
 FEWEST_WORDS = 4  # of a claim without a number
 
 REPEATED = 3  # times that a sentence may come, if it is this long
@@ -35,6 +35,8 @@ _TAIL = re.compile(r"(?:[\s.!?…:;,)\"'”’*_]|\[[^\]\n]{0,40}\]?)*\Z")
 
 _SENTENCE_END = re.compile(r"[.!?]\s|\n")
 _MARKER = re.compile(r"\[[^\]\n]{0,40}\]")
+_OPEN_MARKER = re.compile(r"\[[^\]\n]{0,40}\]?")  # perhaps not complete yet
+_HAS_WORD = re.compile(r"\w")
 _WORD = re.compile(r"[^\W\d_]+")
 LATIN = 0x24F  # the last letter of the Latin alphabets
 
@@ -66,7 +68,10 @@ class CitationRepair:
     def feed(self, piece: str) -> str:
         """Return what can be passed on of the answer once one more piece has come."""
         self._text += piece
-        out = self._complete(self._open_claims()[:-1])
+        claims = self._open_claims()
+        # Until the next claim has begun with a word, a marker may follow.
+        begun = bool(claims) and _HAS_WORD.search(_OPEN_MARKER.sub("", claims[-1].text))
+        out = self._complete(claims[:-1] if begun else ())
         return out + self._pass(_end_of_words(self._text))
 
     def flush(self) -> str:

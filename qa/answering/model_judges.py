@@ -81,7 +81,8 @@ class ModelJudges:
 
     def checked(self, test: EntranceTest) -> Judge:
         """Return a judge that is tested first, if it has not been, and watched while it reads."""
-        rank = cache(self.retriever.rank)
+        # The scores of the answer without a judge, by which it lists papers.
+        rank = cache(self.retriever.rank_unjudged)
 
         async def examined() -> Examined:
             return await test.result(self._take)

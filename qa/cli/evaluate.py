@@ -1,5 +1,8 @@
 """The command `qa eval`: answer labelled questions and print recall, precision and so on."""
 
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from qa.answering.evaluate import (
     summary,
 )
 from qa.answering.events import Finished
+from qa.answering.judge_quality import JudgeQuality, JudgeRecord
 from qa.cli.display.answer import dump
 from qa.cli.display.progress import Display
 from qa.config import Config
@@ -47,20 +51,28 @@ def score_file(  # noqa: PLR0913 - the options of the command
         with open_library(config, display.work, display.note) as library:
             titles = {paper.id: title_key(paper.title) for paper in library.papers()}
             check_labels(questions, titles.values())
-            scores = [
-                score(question, result, titles.__getitem__)
-                for question, result in _results(library, questions, display, gold=gold, flip=flip)
-            ]
+            record = JudgeRecord(titles.__getitem__)
+            judge_of = partial(GoldJudge, flip=flip) if gold else None
+            results = _results(library, questions, display, record, judge_of)
+            scores = [score(question, result, titles.__getitem__) for question, result in results]
+            warnings = [w for _, result in results for w in result.answer.warnings]
             model = library.model
             judge = "none" if model is None else "model"
             if gold:
                 judge = f"gold, {flip:.0%} flipped" if flip else "gold"
         display.clear()
+        quality = None if gold or model is None else record.quality()
         document = as_document(scores, questions_file=file.name, judge=judge, model=model)
+        if quality is not None:
+            document["judge_quality"] = asdict(quality)
+        for line in dict.fromkeys(w.detail for w in warnings if w.kind == "unreliable_judge"):
+            display.note(line)
         if as_json:
             typer.echo(dump(document))
         else:
             _print(display.out, scores, f"judge: {judge}; chat model: {model or 'none'}")
+            if quality is not None and quality.papers:
+                display.out.print(_quality_line(quality))
         if earlier:
             _print_changes(display.err if as_json else display.out, earlier, scores)
 
@@ -69,21 +81,23 @@ def _results(
     library: Library,
     questions: list[Question],
     display: Display,
-    *,
-    gold: bool,
-    flip: float,
+    record: JudgeRecord,
+    judge_of: Callable[[Question], GoldJudge] | None,
 ) -> list[tuple[Question, Finished]]:
     results = []
     for number, question in enumerate(questions, start=1):
         display.work(Progress("answering", number, len(questions), "questions"))
-        judge = GoldJudge(question, flip=flip) if gold else None
-        results.append((question, run(_answer(library, question.question, judge))))
+        judge = judge_of(question) if judge_of else None
+        options = AskOptions(on_event=partial(record.add, question))
+        results.append((question, run(_answer(library, question.question, judge, options))))
     return results
 
 
-async def _answer(library: Library, question: str, judge: GoldJudge | None) -> Finished:
+async def _answer(
+    library: Library, question: str, judge: GoldJudge | None, options: AskOptions
+) -> Finished:
     if judge is None:
-        finished = await library.answer(question, AskOptions())
+        finished = await library.answer(question, options)
         if finished.failure is not None:  # what scores answer instead is not the model's answer
             raise finished.failure
         return finished
@@ -100,6 +114,18 @@ def _print(out: Console, scores: list[Score], settings: str) -> None:
         table.add_row(kind, str(means["questions"]), *cells)
     out.print(table)
     out.print(settings)
+
+
+def _quality_line(quality: JudgeQuality) -> str:
+    """Return how well the model judged, and what that took."""
+    parts = [f"{quality.papers:,} papers judged: agreement {_cell('recall', quality.agreement)}"]
+    parts += [f"precision {_cell('recall', quality.precision)}"]
+    parts += [f"recall {_cell('recall', quality.recall)}"]
+    if quality.calibration is not None:
+        parts.append(f"Brier score {quality.calibration:.2f}")
+    if quality.seconds is not None:
+        parts.append(f"{quality.seconds:.1f} s and {quality.tokens:,.0f} tokens a paper")
+    return ", ".join(parts)
 
 
 def _cell(measure: str, value: float | None) -> str:
