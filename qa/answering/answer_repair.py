@@ -180,7 +180,8 @@ def _language_differs(text: str, question: str) -> bool:
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(word_start(text[a:b].lower()) for a, b in content_word_spans(text))
+    words = (text[start:end].lower() for start, end in content_word_spans(text))
+    return frozenset(word_start(word) for word in words if not word.isdecimal())
 
 
 def _end_of_words(text: str) -> int:
