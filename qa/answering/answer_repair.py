@@ -7,10 +7,10 @@ another language. What the program adds is marked by a finding, so that the read
 
 import re
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from qa.answering.citations import cited_numbers
+from qa.answering.citations import find_citations
 from qa.answering.verify import Finding
 from qa.answering.verify.claims import Claim, find_claims, needs_no_citation
 from qa.answering.verify.numbers import Sort, find_quantities
@@ -157,9 +157,12 @@ class RepetitionGuard:
         return self._length > LONGEST or REPEATED in self._seen.values()
 
 
-def why_useless(text: str, papers: Container[int], question: str) -> str | None:
-    """Return why an answer cannot be used, to follow "the model's answer"; None: it can."""
-    if not any(number in papers for number in cited_numbers(text)):
+def why_useless(text: str, question: str) -> str | None:
+    """Return why an answer cannot be used, to follow "the model's answer"; None: it can.
+
+    Citations of no paper are marked by the check: they do not make the rest useless.
+    """
+    if not find_citations(text):
         return "cites none of the papers"
     if _language_differs(text, question):
         return "is in another language than the question"

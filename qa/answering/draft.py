@@ -3,7 +3,7 @@
 Nothing is shown before the first citation: an answer without any is of no use, and is replaced.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qa.answering.answer_repair import (
@@ -12,7 +12,7 @@ from qa.answering.answer_repair import (
     added_findings,
     why_useless,
 )
-from qa.answering.citations import cited_numbers
+from qa.answering.citations import find_citations
 from qa.answering.safe_text import CleanStream
 from qa.answering.verify import Finding
 from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper
@@ -28,13 +28,12 @@ class Draft:
         self, papers: Sequence[NumberedPaper], question: str, checker: "AnswerChecker"
     ) -> None:
         texts = {p.n: f"{p.paper.title}\n{p.paper.abstract}" for p in papers}
-        self._numbers: Collection[int] = texts.keys()
         self._question = question
         self._safe = CleanStream()
         self._guard = RepetitionGuard()
         self._repair = CitationRepair(texts, question)
         self._checker = checker
-        self._begun = False  # whether it has cited a paper, from when on it is shown
+        self._begun = False  # whether it has cited something, from when on it is shown
         self._held: list[Checked] = []
         self._checked = 0  # characters
         self.text = ""
@@ -55,7 +54,7 @@ class Draft:
         self.text = self.text.strip()
         if not self.text or self.declined:
             return (), None
-        useless = why_useless(self.text, self._numbers, self._question)
+        useless = why_useless(self.text, self._question)
         if useless and not broken_off:
             return (), useless
         self._begun = True
@@ -78,7 +77,7 @@ class Draft:
             return ()
         checked = self._checker.feed(self.text[self._checked :])
         self._checked = len(self.text)
-        self._begun = self._begun or bool(cited_numbers(self.text) & set(self._numbers))
+        self._begun = self._begun or bool(find_citations(self.text))
         return self._release(checked)
 
     def _release(self, checked: "Checked") -> "Sequence[Checked]":
