@@ -14,12 +14,14 @@ from qa.answering.evaluate import (
     as_document,
     changes,
     check_labels,
+    estimate_summary,
     load_questions,
     load_result,
     score,
     summary,
 )
 from qa.answering.events import Finished
+from qa.answering.reading import Limits
 from qa.cli.display.answer import dump
 from qa.cli.display.progress import Display
 from qa.config import Config
@@ -37,6 +39,7 @@ def score_file(  # noqa: PLR0913 - the options of the command
     *,
     gold: bool,
     flip: float,
+    recall: float | None,
     compare: Path | None,
     as_json: bool,
 ) -> None:
@@ -45,22 +48,26 @@ def score_file(  # noqa: PLR0913 - the options of the command
     earlier = load_result(compare) if compare else None
     with Display(stream=False, verbose=False) as display:
         with open_library(config, display.work, display.note) as library:
-            titles = {paper.id: title_key(paper.title) for paper in library.papers()}
+            papers = library.papers()
+            titles = {paper.id: title_key(paper.title) for paper in papers}
+            limits = Limits(recall=recall)
             check_labels(questions, titles.values())
             scores = [
-                score(question, result, titles.__getitem__)
-                for question, result in _results(library, questions, display, gold=gold, flip=flip)
+                score(question, result, titles.__getitem__, judge and judge.count(papers))
+                for question, judge, result in _results(
+                    library, questions, display, limits, gold=gold, flip=flip
+                )
             ]
             model = library.model
-            judge = "none" if model is None else "model"
+            judged_by = "none" if model is None else "model"
             if gold:
-                judge = f"gold, {flip:.0%} flipped" if flip else "gold"
+                judged_by = f"gold, {flip:.0%} flipped" if flip else "gold"
         display.clear()
-        document = as_document(scores, questions_file=file.name, judge=judge, model=model)
+        document = as_document(scores, questions_file=file.name, judge=judged_by, model=model)
         if as_json:
             typer.echo(dump(document))
         else:
-            _print(display.out, scores, f"judge: {judge}; chat model: {model or 'none'}")
+            _print(display.out, scores, f"judge: {judged_by}; chat model: {model or 'none'}")
         if earlier:
             _print_changes(display.err if as_json else display.out, earlier, scores)
 
@@ -69,22 +76,26 @@ def _results(
     library: Library,
     questions: list[Question],
     display: Display,
+    limits: Limits,
     *,
     gold: bool,
     flip: float,
-) -> list[tuple[Question, Finished]]:
+) -> list[tuple[Question, GoldJudge | None, Finished]]:
     results = []
     for number, question in enumerate(questions, start=1):
         display.work(Progress("answering", number, len(questions), "questions"))
         judge = GoldJudge(question, flip=flip) if gold else None
-        results.append((question, run(_answer(library, question.question, judge))))
+        answered = run(_answer(library, question.question, judge, limits))
+        results.append((question, judge, answered))
     return results
 
 
-async def _answer(library: Library, question: str, judge: GoldJudge | None) -> Finished:
+async def _answer(
+    library: Library, question: str, judge: GoldJudge | None, limits: Limits
+) -> Finished:
     if judge is None:
-        return await library.answer(question, AskOptions())
-    return await library.judged_by(judge, question)
+        return await library.answer(question, AskOptions(limits))
+    return await library.judged_by(judge, question, limits)
 
 
 def _print(out: Console, scores: list[Score], settings: str) -> None:
@@ -97,6 +108,18 @@ def _print(out: Console, scores: list[Score], settings: str) -> None:
         table.add_row(kind, str(means["questions"]), *cells)
     out.print(table)
     out.print(settings)
+    estimated = estimate_summary(scores)
+    if estimated is not None:
+        cells = {name: _share(value) for name, value in estimated.items()}
+        out.print(
+            f"estimate: the interval held the truth in {cells['held']} of {estimated['questions']}, "
+            f"median width {cells['width']} of the truth;"
+        )
+        out.print(f"recall expected {cells['expected']}, found {cells['found']}")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _cell(measure: str, value: float | None) -> str:
