@@ -45,17 +45,21 @@ class PipelineParts:
 def papers_by_verdict(
     reading: ReadingHistory, search: Search, retriever: Retriever
 ) -> tuple[NumberedPaper, ...]:
-    """Return the papers that qualify by the judge's verdicts, fully before partly, best first."""
+    """Return the papers that qualify by the judge's verdicts, fully before partly.
+
+    Within each they come in the order for the question as it was asked: what reading went after
+    last says little about the papers read first.
+    """
     chosen = {verdict.paper_id: verdict for verdict in reading if verdict.qualifies}
     ids = sorted(
-        chosen, key=lambda id_: (chosen[id_].relevance != Relevance.YES, -search.score(id_))
+        chosen, key=lambda id_: (chosen[id_].relevance != Relevance.YES, -search.asked_score(id_))
     )
     return tuple(
         NumberedPaper(
             n,
             paper,
             chosen[paper.id].sentences or retriever.best_sentences(search, paper, 1),
-            search.score(paper.id),
+            search.asked_score(paper.id),
             relevance=chosen[paper.id].relevance,
             by_reader=chosen[paper.id].by_reader,
         )
@@ -133,7 +137,9 @@ def assemble_answer(ev: Written, parts: PipelineParts) -> Answer:
         embedding=parts.retriever.embedding,
         answer=_declined(ev) if declined else ev.text,
         papers=() if declined else listed_papers(ev.papers, cited_numbers(ev.text)),
-        coverage=ev.state.reading.coverage(parts.retriever.scope, ev.stopped),
+        coverage=ev.state.reading.coverage(
+            parts.retriever.scope, ev.stopped, ev.state.search.estimate
+        ),
         nearest=_nearest(ev, parts.retriever) if declined else (),
         warnings=_warnings(ev, parts, declined=declined),
         usage=_spent(ev, parts),

@@ -39,7 +39,7 @@ from qa.answering.events import (
     without_judge,
 )
 from qa.answering.judge import Judge
-from qa.answering.reading import Limits, ReadingHistory
+from qa.answering.reading import ReadingHistory
 from qa.answering.results import AnswerWarning, Stopped
 from qa.answering.verify import Finding
 from qa.answering.wording import counted
@@ -96,7 +96,7 @@ class Pipeline(Workflow):
             state = replace(ev.state, search=search)
         seconds = time.perf_counter() - began
         state = replace(state, clock=replace(state.clock, rank=state.clock.rank + seconds))
-        papers, stopped = self._next(search, state.reading, state.limits)
+        papers, stopped = self._next(state)
         if isinstance(ev, Asked):
             count = self._retriever.scope.candidates
             ctx.write_event_to_stream(Ranked(papers=count, search=search, seconds=seconds))
@@ -130,19 +130,21 @@ class Pipeline(Workflow):
             "model_failed", f"{said}, and no reply was a usable verdict. {BY_SCORE}"
         )
 
-    def _next(
-        self, search: Search, reading: ReadingHistory, limits: Limits
-    ) -> tuple[tuple[Paper, ...], Stopped | None]:
+    def _next(self, state: State) -> tuple[tuple[Paper, ...], Stopped | None]:
         """Return the papers to read next, or why reading ends; neither where there is no judge."""
+        reading, limits = state.reading, state.limits
         if self._parts.judge is None:
             return (), None
         if reading.unusable:
             return (), Stopped.FAILED
-        ids = self._retriever.next_to_read(search, reading.rounds, exhaustive=limits.exhaustive)
+        ids = self._retriever.next_to_read(
+            state.search, reading.rounds, exhaustive=limits.exhaustive, recall=limits.recall
+        )
         if not ids:
-            whole = len(reading) == self._retriever.scope.candidates
-            return (), Stopped.EXHAUSTED if whole else Stopped.DRY
-        allowed = reading.allowance(limits)
+            if len(reading) == self._retriever.scope.candidates:
+                return (), Stopped.EXHAUSTED
+            return (), Stopped.DRY if limits.recall is None else Stopped.RECALL
+        allowed = reading.allowance(limits, state.clock.judge)
         if allowed == 0:
             return (), Stopped.LIMIT
         return tuple(self._retriever.papers(ids[:allowed])), None
@@ -178,7 +180,8 @@ class Pipeline(Workflow):
         if not reading.judged_by_model:
             return self._without_model(state, judged.failure)
         warning = AnswerWarning("reading_failed", f"Reading stopped early: {judged.failure}")
-        state = replace(state, warnings=(*state.warnings, warning))
+        search = self._retriever.rerank(state.search, reading.rounds)
+        state = replace(state, search=search, warnings=(*state.warnings, warning))
         return Decided(state=state, stopped=Stopped.FAILED)
 
     @step
@@ -187,7 +190,9 @@ class Pipeline(Workflow):
         """Write the answer from the papers that qualify, and check it as it comes."""
         state = ev.state
         if state.reading.judged:
-            coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
+            coverage = state.reading.coverage(
+                self._retriever.scope, ev.stopped, state.search.estimate
+            )
             ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
         if state.reading.judged_by_model:
             papers = papers_by_verdict(state.reading, state.search, self._retriever)
@@ -293,7 +298,7 @@ def _quotation(entry: NumberedPaper) -> str:
 def _note(reading: ReadingHistory, stopped: Stopped | None, scope: Scope) -> str:
     """Return what the writer should know about how complete its papers are."""
     which = f" that pass the filter ({scope.filter})" if scope.filter else ""
-    if stopped in {Stopped.DRY, Stopped.EXHAUSTED}:
+    if stopped in {Stopped.DRY, Stopped.RECALL, Stopped.EXHAUSTED}:
         return f"These are all the papers of the corpus{which} that were found to qualify."
     of = f"the {scope.candidates} papers{which}" if which else f"the corpus's {scope.corpus} papers"
     return f"Only {len(reading)} of {of} were read: there may be more."

@@ -11,6 +11,7 @@ from qa.retrieval.retriever import Scope
 UNREAD = "No chat model has read them."
 WHY_STOPPED = {  # why the reading ended, for people
     Stopped.DRY: "reading on turned up nothing more",
+    Stopped.RECALL: "the share asked for is probably found",
     Stopped.EXHAUSTED: "every paper was read",
     Stopped.LIMIT: "stopped at the limit; there may be more",
     Stopped.FAILED: "the model failed; there may be more",
@@ -40,7 +41,8 @@ def coverage_line(answer: Answer) -> str:
         papers = counted(len(answer.papers), "paper is", "papers are")
         return f"{papers} nearest by score, of {among}: {', '.join(parts)}. {UNREAD}"
     why = f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
-    return f"{reading_line(coverage)}{why}. {_spent(answer)}"
+    left = missing_text(coverage)
+    return f"{reading_line(coverage)}{left and f'; {left}'}{why}. {_spent(answer)}"
 
 
 def reading_line(coverage: Coverage) -> str:
@@ -53,6 +55,26 @@ def reading_line(coverage: Coverage) -> str:
     if coverage.unjudged:
         parts.append(f"{coverage.unjudged} unjudged")
     return f"{parts[0]}: {', '.join(parts[1:])}"
+
+
+def missing_text(coverage: Coverage) -> str:
+    """Return how many more papers probably answer: `probably 0 to 5 more among the 491 unread`.
+
+    Empty where every paper was read or nothing was judged.
+    """
+    estimate, unread = coverage.estimate, coverage.candidates - coverage.read
+    if estimate is None or not unread:
+        return ""
+    low, high = (max(0, bound - coverage.relevant) for bound in (estimate.low, estimate.high))
+    more = f"{low:,} to {high:,}" if low < high else f"{high:,}" if high else "no"
+    return f"probably {more} more among the {unread:,} unread"
+
+
+def worth_reading_on(coverage: Coverage) -> bool:
+    """Return whether reading stopped early where the estimate expects another answer."""
+    estimate = coverage.estimate
+    early = coverage.stopped in {Stopped.DRY, Stopped.LIMIT}
+    return early and estimate is not None and estimate.relevant - coverage.relevant >= 1
 
 
 def candidates_text(coverage: Coverage | Scope) -> str:

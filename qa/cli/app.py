@@ -18,6 +18,7 @@ from qa.cli.options import (
     Model,
     Question,
     QuestionOrFile,
+    Recall,
     Source,
     TrustJudge,
     Venue,
@@ -71,6 +72,7 @@ def ask(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Judge every paper of the corpus.")
     ] = False,
+    recall: Recall = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Read at most N papers.")
     ] = None,
@@ -131,18 +133,22 @@ def ask(
 
       ask "which papers release code for graphs?" --corpus ~/papers --json
 
+      ask "which papers are trials of statins?" --recall 0.95
+
       ask "which papers prune?" --year 2023- --format bibtex > found.bib
 
       ask --file questions.txt --json-lines answers.jsonl
     """
     if quick and exhaustive:
         raise UsageError("--quick and --exhaustive exclude each other.")
+    if recall and (quick or exhaustive):
+        raise UsageError("--recall excludes --quick and --exhaustive.")
     from qa.answering.reading import Limits
     from qa.cli.ask import CommandOptions, ask_once
 
     config = configured(corpus, model, trust_judge=trust_judge)
     options = CommandOptions(
-        limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
+        limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive, recall=recall),
         filters=filters_of(year, author, venue, source),
         cached=not no_cache,
         refresh=refresh,
@@ -338,6 +344,7 @@ def evaluate(
         float,
         typer.Option("--flip", min=0.0, max=1.0, help="With gold: share of wrong verdicts."),
     ] = 0.0,
+    recall: Recall = None,
     compare: Annotated[
         Path | None,
         typer.Option("--compare", metavar="RESULT", help="An earlier --json result."),
@@ -368,6 +375,7 @@ def evaluate(
         configured(corpus, chosen, trust_judge=trust_judge),
         gold=judge == "gold" and not no_model,
         flip=flip,
+        recall=recall,
         compare=compare,
         as_json=as_json,
     )

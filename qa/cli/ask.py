@@ -7,7 +7,12 @@ import typer
 
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, Stopped
-from qa.answering.wording import candidates_text, coverage_line, source_name
+from qa.answering.wording import (
+    candidates_text,
+    coverage_line,
+    source_name,
+    worth_reading_on,
+)
 from qa.cli.display.answer import (
     answer_json,
     dump,
@@ -24,6 +29,7 @@ from qa.corpus.papers import Paper
 from qa.export.formats import Format, export_papers
 from qa.library import HOW_TO_WRITE, Library, open_library
 
+READ_ON = "To read on, ask the same again with --recall 0.95: what was read costs nothing."
 NO_MODEL = "none"  # the value of QA_MODEL or --model that asks for no chat model
 # Kinds of warnings with which a question counts as failed: exit code 1.
 FAILURES = {"model_failed", "writing_failed", "partial_answer", "reading_failed"}
@@ -105,6 +111,8 @@ def show(answer: Answer, display: Display) -> None:
         display.out.print()
     show_answer(display.out, answer, streamed=display.streamed is not None)
     display.out.print(coverage_line(answer))
+    if worth_reading_on(answer.coverage):
+        display.out.print(READ_ON)
 
 
 def note_warnings(answer: Answer, display: Display) -> None:

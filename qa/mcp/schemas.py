@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qa.answering.assemble import SENTENCES, listed_papers, papers_by_score
 from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Stopped
 from qa.answering.safe_text import clean, clean_line
-from qa.answering.wording import WHY_STOPPED, source_name
+from qa.answering.wording import WHY_STOPPED, missing_text, source_name
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.library import Found, Library
@@ -83,6 +83,16 @@ class PaperResult(Result):
     url: str | None = Field(default=None, description="Where it can be read, where known.")
 
 
+class EstimateResult(Result):
+    """How many papers the chat model would say answer the question, had it read all of them."""
+
+    relevant: float = Field(description="The expected number, those read included.")
+    low: int = Field(description="The number is probably not lower,")
+    high: int = Field(description="nor higher than this.")
+    recall: float = Field(description="The expected share of them that was read, from 0 to 1.")
+    level: float = Field(description="Probability that low to high holds the number.")
+
+
 class CoverageResult(Result):
     """How much of the corpus a result rests on."""
 
@@ -93,10 +103,15 @@ class CoverageResult(Result):
     relevant: int = Field(default=0, description="Of those, how many answer the question.")
     partly: int = Field(default=0, description="Of those, how many answer it in part.")
     unjudged: int = Field(default=0, description="Of those, how many got no usable verdict.")
-    stopped: Literal["dry", "exhausted", "limit", "failed"] | None = Field(
+    stopped: Literal["dry", "recall", "exhausted", "limit", "failed"] | None = Field(
         default=None,
-        description="Why reading ended. dry: reading on turned up nothing more; exhausted: every "
-        "paper was read; limit: there may be more; failed: the chat model gave up.",
+        description="Why reading ended. dry: reading on turned up nothing more; recall: the share "
+        "asked for is probably found; exhausted: every paper was read; limit: there may be more; "
+        "failed: the chat model gave up.",
+    )
+    estimate: EstimateResult | None = Field(
+        default=None,
+        description="How many papers answer in all, by estimate; absent: no model has judged.",
     )
 
 
@@ -413,7 +428,8 @@ def _verdicts(coverage: CoverageResult) -> str:
     counts = [f"{coverage.relevant} answer", f"{coverage.partly} in part"]
     counts += [f"{coverage.unjudged} unjudged"] if coverage.unjudged else []
     why = f" ({WHY_STOPPED[Stopped(coverage.stopped)]})" if coverage.stopped else ""
-    return ", ".join(counts) + why
+    left = missing_text(coverage)
+    return ", ".join(counts) + (left and f"; {left}") + why
 
 
 def _among(candidates: int, corpus: int, filters: str | None) -> str:
