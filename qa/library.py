@@ -7,28 +7,37 @@ caller can act on are `QAError`s.
 
 import asyncio
 import functools
-import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from qa.answering.assemble import PipelineParts, listed_papers, papers_by_score
-from qa.answering.events import Asked, Finished, Judging
-from qa.answering.judge import Judge, ModelJudge
+from qa.answering.assemble import (
+    SENTENCES,
+    PipelineParts,
+    evidence,
+    listed_papers,
+    papers_by_score,
+)
+from qa.answering.entrance_test import EntranceTest
+from qa.answering.events import Asked, Finished
+from qa.answering.judge import Judge
+from qa.answering.model_judges import PROMPTS as JUDGE_PROMPTS
+from qa.answering.model_judges import ModelIdentity, ModelJudges, entrance_test
 from qa.answering.pipeline import Pipeline
+from qa.answering.reader_verdicts import FILE as READER_VERDICTS
+from qa.answering.reader_verdicts import ReaderVerdicts
 from qa.answering.reading import Limits
-from qa.answering.results import Answer, ListedPaper
-from qa.answering.verdict_cache import VerdictCache
+from qa.answering.results import Answer, Evidence, ListedPaper
 from qa.answering.writer import Writer
 from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
-from qa.errors import ConfigError, StoreError, StoreMissing, UsageError
+from qa.errors import ChatError, ConfigError, StoreError, StoreMissing, UsageError
 from qa.index.build import BuildReport
 from qa.index.embedding.base import Embedder
 from qa.index.generation import Generation
@@ -39,9 +48,10 @@ from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.messages import Chat
 from qa.llm.models import choose_model
-from qa.llm.prompts import Prompt, load_prompt
+from qa.llm.prompts import load_prompt
 from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.query import checked_question
+from qa.retrieval.relevance import Relevance, Verdict
 from qa.retrieval.retriever import Retriever, Scope
 from qa.tracing import spans_of
 
@@ -54,7 +64,7 @@ NO_LIMITS = Limits()
 POLL = 0.1  # seconds between looks at whether the caller was cancelled
 LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
-PROMPTS = ("judge.system", "judge.user", "answer.system", "answer.user")
+WRITER_PROMPTS = ("answer.system", "answer.user")
 HOW_TO_WRITE = (
     "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
     "or QA_MODEL to a model file (.gguf)."
@@ -147,6 +157,15 @@ class Found:
     scope: Scope
 
 
+@dataclass(frozen=True, slots=True)
+class NextPaper:
+    """The paper that the reader should judge next, and the sentences that best match."""
+
+    paper: Paper
+    evidence: tuple[Evidence, ...]
+    enough: bool  # whether the stopping rule finds that hardly more is to be found
+
+
 class Library:
     """A corpus open for questions, many and at once, until it is closed.
 
@@ -158,15 +177,22 @@ class Library:
         config: Config,
         generation: Generation,
         embedder: Embedder,
-        model: str | LocalModel | None,
+        model: str | LocalModel | ChatError | None,
+        on_notice: NoticeListener = ignore_event,
     ) -> None:
-        """Take what `open_library` has opened; the library closes it."""
+        """Take what `open_library` has opened; the library closes it.
+
+        A ChatError as the model is why none can be asked: every answer is by score, and tells it.
+        """
         self.config = config
         self._generation: Generation | None = generation
         self.embedder = embedder
         self._local = model if isinstance(model, LocalModel) else None
+        self.chat_failure = model if isinstance(model, ChatError) else None
         # The name in answers; None: papers are ranked by score alone.
-        self.model = model.name if isinstance(model, LocalModel) else model
+        self.model = self._local.name if self._local else model if isinstance(model, str) else None
+        self._on_notice = on_notice
+        self._tests: dict[str, EntranceTest] = {}  # by what their results depend on
 
     @property
     def generation(self) -> Generation:
@@ -200,17 +226,20 @@ class Library:
         """Answer the question; returns the whole ranking beside the answer. Raises QAError."""
         asked = Asked(question=checked_question(question), limits=options.limits)
         retriever = self.retriever(options.filters)
+        verdicts = self._reader_verdicts(asked.question, retriever)
+        parts = PipelineParts(retriever, failure=self.chat_failure, reader_verdicts=verdicts)
         if self.model is None:
-            return await _run(PipelineParts(retriever), asked, options.on_event)
+            return await _run(parts, asked, options.on_event)
         chat = self.chat()
         try:
-            return await _run(self._parts(retriever, chat, options), asked, options.on_event)
+            parts = self._with_model(parts, chat, options)
+            return await _run(parts, asked, options.on_event)
         finally:
             await chat.close()
 
-    async def judged_by(self, judge: Judge, question: str) -> Finished:
+    async def judged_by(self, judge: Judge, question: str, limits: Limits = NO_LIMITS) -> Finished:
         """Answer with another judge and without a writer, for measuring."""
-        asked = Asked(question=question, limits=NO_LIMITS)
+        asked = Asked(question=question, limits=limits)
         return await _run(PipelineParts(self.retriever(), judge=judge), asked, ignore_event)
 
     def search(self, question: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> Found:
@@ -247,24 +276,23 @@ class Library:
             timeouts=timeouts,
         )
 
-    def _parts(self, retriever: Retriever, chat: Chat, options: AskOptions) -> PipelineParts:
-        prompts = {name: load_prompt(name, self.config.prompts) for name in PROMPTS}
-        judge = ModelJudge(
-            chat,
-            prompts["judge.system"],
-            prompts["judge.user"],
-            self._verdicts(prompts) if options.cached else None,
-            one_by_one=self._local is not None,
-            on_judged=lambda done, of: options.on_event(Judging(done=done, of=of)),
-        )
-        writer = Writer(chat, prompts["answer.system"], prompts["answer.user"])
-        return PipelineParts(
-            retriever,
-            judge=judge,
-            writer=writer if options.write else None,
+    def _with_model(self, parts: PipelineParts, chat: Chat, options: AskOptions) -> PipelineParts:
+        prompts = {name: load_prompt(name, self.config.prompts) for name in WRITER_PROMPTS}
+        model = model_identity(self.config, self._local or self.model or "")
+        path = verdicts_path(self.config) if options.cached else None
+        judges = ModelJudges(model, chat, parts.retriever, path, options.on_event, self._on_notice)
+        trusted = self.config.trust_judge
+        return replace(
+            parts,
+            judge=judges.trusted() if trusted else judges.checked(self._entrance_test(model)),
+            writer=Writer(chat, *prompts.values()) if options.write else None,
             model=self.model,
             base_url=LOOPBACK if self._local else self.config.base_url,
         )
+
+    def _entrance_test(self, model: ModelIdentity) -> EntranceTest:
+        test = entrance_test(model, verdicts_path(self.config))
+        return self._tests.setdefault(model.test_key, test)
 
     @property
     def identity(self) -> str:
@@ -272,10 +300,59 @@ class Library:
         place = self._local.file.fingerprint if self._local else self.config.base_url
         return f"{self.model or ''}\0{place or ''}"
 
-    def _verdicts(self, prompts: Mapping[str, Prompt]) -> VerdictCache:
-        parts = (self.identity, prompts["judge.system"].text, prompts["judge.user"].text)
-        judge = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-        return VerdictCache(verdicts_path(self.config), judge)
+    def overrule(self, question: str, paper_id: str, relevance: Relevance | str | None) -> None:
+        """Keep the reader's own verdict on a paper, which counts above the model's from now on.
+
+        "yes", "partly" or "no"; None takes it back. It survives a rebuild and a change of model,
+        and is on the disk when this returns. Raises UsageError and StoreError.
+        """
+        if relevance is not None and relevance not in tuple(Relevance):
+            raise UsageError(f"A verdict is yes, partly or no, and not {relevance!r:.40}.")
+        if paper_id not in self.generation.ids():
+            raise UsageError(f"No paper of this corpus has the id {paper_id!r:.40}.")
+        verdict = None if relevance is None else Relevance(relevance)
+        self._overruled.put(checked_question(question), paper_id, verdict)
+
+    def overruled(self, question: str) -> dict[str, Relevance]:
+        """Return the reader's verdicts for the question by paper id, in the order given.
+
+        Raises StoreError.
+        """
+        return self._overruled.get(checked_question(question))
+
+    def undo_overrule(self, question: str) -> str | None:
+        """Take back the reader's last change for the question; return the paper's id.
+
+        None: there is nothing to take back. Raises StoreError.
+        """
+        return self._overruled.undo(checked_question(question))
+
+    def next_to_judge(self, question: str, filters: Filters = EVERYTHING) -> NextPaper | None:
+        """Return the best paper that the reader has not judged; None: all are.
+
+        It is ranked by what the reader's verdicts have taught. Raises QAError.
+        """
+        question, retriever = checked_question(question), self.retriever(filters)
+        verdicts = self._reader_verdicts(question, retriever)
+        search = retriever.rerank_for_reader(retriever.rank(question), verdicts)
+        read = {verdict.paper_id for verdict in verdicts}
+        unread = [id_ for id_ in search.ranking.ids if id_ not in read][:1]
+        if not unread:
+            return None
+        advised = retriever.next_to_read(search, (verdicts,), exhaustive=False)
+        (entry,) = papers_by_score(search, retriever, unread, sentences=SENTENCES)
+        return NextPaper(entry.paper, evidence(entry.paper, entry.sentences), not advised)
+
+    def _reader_verdicts(self, question: str, retriever: Retriever) -> tuple[Verdict, ...]:
+        """Return the reader's verdicts on papers that are asked, in the order given."""
+        kept = self._overruled.get(question)
+        asked = set(retriever.ids()) if kept else set()
+        given = ((id_, relevance) for id_, relevance in kept.items() if id_ in asked)
+        return tuple(Verdict(id_, relevance, by_reader=True) for id_, relevance in given)
+
+    @property
+    def _overruled(self) -> ReaderVerdicts:
+        return ReaderVerdicts(self.config.store / READER_VERDICTS)
 
     def papers(self, filters: Filters = EVERYTHING) -> list[Paper]:
         """Return every paper of the corpus that passes the filters, in a fixed order."""
@@ -342,7 +419,7 @@ def open_library(
 
     Without `chat` no model is chosen. Raises QAError.
     """
-    model = model_of(config) if chat else None
+    model = model_or_failure(config) if chat else None
     store = CorpusStore(config, on_progress=on_progress)
     if refresh:
         on_notice(built_line(rebuild_store(store, on_notice)))
@@ -356,7 +433,7 @@ def open_library(
         if generation.corpus_changed(store.corpus):
             changed = "The corpus has changed since the store was built."
             on_notice(f"{changed} Take it in with: {config.rebuild_command}")
-        return Library(config, generation, store.embedder, model)
+        return Library(config, generation, store.embedder, model, on_notice)
     except BaseException:
         generation.close()
         raise
@@ -367,6 +444,24 @@ def model_of(config: Config) -> str | LocalModel | None:
     if config.model is not None and is_model_file(config.model, config.base_url):
         return LocalModel.find(config.model)
     return choose_model(config.model, config.api_key, config.base_url)
+
+
+def model_or_failure(config: Config) -> str | LocalModel | ChatError | None:
+    """Return the chat model, or why it cannot be told where its server fails."""
+    try:
+        return model_of(config)
+    except ChatError as exc:
+        if not (config.base_url or config.api_key):  # a setting is missing, no server fails
+            raise
+        return exc
+
+
+def model_identity(config: Config, model: str | LocalModel) -> ModelIdentity:
+    """Return what verdicts and the entrance test of the model depend on; raises PromptError."""
+    prompts = {name: load_prompt(name, config.prompts) for name in JUDGE_PROMPTS}
+    if isinstance(model, LocalModel):
+        return ModelIdentity(model.name, model.file.fingerprint, prompts, runs_here=True)
+    return ModelIdentity(model, config.base_url or "", prompts, runs_here=False)
 
 
 def verdicts_path(config: Config) -> Path:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from qa.answering.events import Finished
@@ -52,6 +52,16 @@ class Score:
     abstained: bool
     seconds: float
     missed: tuple[str, ...] = ()  # ids of relevant papers that the answer does not list
+    expected: float | None = None  # the recall that the estimate expects
+    interval: tuple[int, int] | None = None  # what the estimate says of the number of answers
+    truth: int | None = None  # how many papers the judge would call an answer
+
+    @property
+    def holds(self) -> bool | None:
+        """Return whether the interval holds the truth; None where there is no estimate."""
+        if self.interval is None or self.truth is None:
+            return None
+        return self.interval[0] <= self.truth <= self.interval[1]
 
 
 def load_questions(path: Path) -> list[Question]:
@@ -116,6 +126,10 @@ class GoldJudge:
         """Return the labels' verdicts, in the order of the papers."""
         return Judged(tuple(Verdict(paper.id, self._relevance(paper)) for paper in papers))
 
+    def count(self, papers: Iterable[Paper]) -> int:
+        """Return how many of the papers this judge calls an answer."""
+        return sum(self._relevance(paper) == Relevance.YES for paper in papers)
+
     def _relevance(self, paper: Paper) -> Relevance:
         key = title_key(paper.title)
         if key in self._question.partial:
@@ -130,14 +144,19 @@ class GoldJudge:
         return draw < self._flip
 
 
-def score(question: Question, result: Finished, key_of: Callable[[str], str]) -> Score:
-    """Return the measures of one answer; `key_of` gives the title key of a paper id."""
+def score(
+    question: Question, result: Finished, key_of: Callable[[str], str], truth: int | None = None
+) -> Score:
+    """Return the measures of one answer; `key_of` gives the title key of a paper id.
+
+    `truth` is how many papers the judge would call an answer; without it the labels are the truth.
+    """
     answer = result.answer
     listed = [paper.id for paper in answer.papers]
     found = [key_of(id_) for id_ in listed]
     found = [key for key in found if key not in question.partial]
     ranked = list(dict.fromkeys([*listed, *result.ranked]))
-    usage = answer.usage
+    usage, estimate = answer.usage, answer.coverage.estimate
     return Score(
         id=question.id,
         type=question.type,
@@ -148,6 +167,9 @@ def score(question: Question, result: Finished, key_of: Callable[[str], str]) ->
         abstained=not answer.papers,
         seconds=answer.seconds.total,
         missed=tuple(sorted(question.relevant - set(found))),
+        expected=estimate and estimate.recall,
+        interval=(estimate.low, estimate.high) if estimate else None,
+        truth=len(question.relevant) if truth is None else truth,
     )
 
 
@@ -194,9 +216,40 @@ def _means(scores: Sequence[Score]) -> dict[str, float | int | None]:
     return means
 
 
+def estimate_summary(scores: Sequence[Score]) -> dict[str, float | int | None] | None:
+    """Return how good the estimates of what is left were; None if there were none.
+
+    `held` is the share of the intervals that held the truth, `width` their median width as a share
+    of the truth, `expected` and `found` the mean recall expected and found, both of questions that
+    some paper answers.
+    """
+    estimated = [s for s in scores if s.interval and s.expected is not None]
+    if not estimated:
+        return None
+    answered = [s for s in estimated if s.truth]
+    return {
+        "questions": len(estimated),
+        "held": fmean(bool(s.holds) for s in estimated),
+        "width": median((s.interval[1] - s.interval[0]) / s.truth for s in answered)  # type: ignore[index,operator] # both are there
+        if answered
+        else None,
+        "expected": _mean([s.expected for s in answered if s.recall is not None]),
+        "found": _mean([s.recall for s in answered if s.recall is not None]),
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    return fmean(value for value in values if value is not None) if values else None
+
+
 def as_document(scores: Sequence[Score], **settings: str | None) -> dict[str, Any]:
     """Return the result as `--json` prints it and `--compare` reads it."""
-    return {**settings, "summary": summary(scores), "questions": [asdict(s) for s in scores]}
+    return {
+        **settings,
+        "summary": summary(scores),
+        "estimate": estimate_summary(scores),
+        "questions": [asdict(s) for s in scores],
+    }
 
 
 def load_result(path: Path) -> dict[str, Any]:

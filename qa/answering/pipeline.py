@@ -6,7 +6,7 @@ written. Progress goes to the event stream while it happens.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import wraps
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from workflows import Context, Workflow, step
 
 from qa.answering.assemble import (
-    SENTENCES,
     PipelineParts,
     assemble_answer,
-    papers_by_score,
     papers_by_verdict,
+    papers_without_model,
 )
+from qa.answering.draft import Draft
 from qa.answering.events import (
     Asked,
     Batch,
@@ -36,13 +36,14 @@ from qa.answering.events import (
     Scored,
     State,
     Written,
+    without_judge,
 )
 from qa.answering.judge import Judge
-from qa.answering.reading import Limits, ReadingHistory
+from qa.answering.reading import ReadingHistory
 from qa.answering.results import AnswerWarning, Stopped
-from qa.answering.safe_text import CleanStream
 from qa.answering.verify import Finding
-from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
+from qa.answering.wording import counted
+from qa.answering.writer import NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
@@ -52,7 +53,9 @@ from qa.retrieval.retriever import Scope, Search
 if TYPE_CHECKING:
     from qa.answering.verify.checks import Checked
 
+REPLACED = "The model's answer %s. These are the papers and their sentences instead."
 LEADING = 10  # papers named where scores alone decide
+BY_SCORE = "So the papers are nearest by score."  # after why no model has judged them
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,15 +87,16 @@ class Pipeline(Workflow):
         """Rank the corpus for the question, or again with what the verdicts have taught."""
         began = time.perf_counter()
         if isinstance(ev, Asked):
-            rank = self._retriever.rank if self._parts.judge else self._retriever.rank_unjudged
-            search = rank(ev.question)
-            state = State(ev.limits, search, ReadingHistory(), Clock(began))
+            search = self._ranked(ev.question, for_judge=self._parts.judge is not None)
+            verdicts = self._parts.reader_verdicts
+            reading = ReadingHistory((verdicts,) if verdicts else ())
+            state = State(ev.limits, search, reading, Clock(began))
         else:
             search = self._retriever.rerank(ev.state.search, ev.state.reading.rounds)
             state = replace(ev.state, search=search)
         seconds = time.perf_counter() - began
         state = replace(state, clock=replace(state.clock, rank=state.clock.rank + seconds))
-        papers, stopped = self._next(search, state.reading, state.limits)
+        papers, stopped = self._next(state)
         if isinstance(ev, Asked):
             count = self._retriever.scope.candidates
             ctx.write_event_to_stream(Ranked(papers=count, search=search, seconds=seconds))
@@ -103,21 +107,44 @@ class Pipeline(Workflow):
             )
         if papers:
             return Batch(state=state, papers=papers)
+        if self._parts.failure is not None:
+            return self._without_model(state, self._parts.failure)
+        if state.reading.count(None) and not state.reading.judged_by_model:
+            return without_judge(state, self._no_verdict(state.reading))
         return Decided(state=state, stopped=stopped)
 
-    def _next(
-        self, search: Search, reading: ReadingHistory, limits: Limits
-    ) -> tuple[tuple[Paper, ...], Stopped | None]:
+    def _ranked(self, question: str, *, for_judge: bool) -> Search:
+        """Return the ranking, moved by what the reader has judged for the question."""
+        rank = self._retriever.rank if for_judge else self._retriever.rank_unjudged
+        return self._retriever.rerank_for_reader(rank(question), self._parts.reader_verdicts)
+
+    @staticmethod
+    def _without_model(state: State, failure: ChatError) -> Decided:
+        warning = AnswerWarning("model_failed", f"{failure} {BY_SCORE}")
+        return without_judge(state, warning, failure)
+
+    def _no_verdict(self, reading: ReadingHistory) -> AnswerWarning:
+        papers = counted(reading.count(None), "paper", "papers")
+        said = f"{self._parts.model or 'The judge'} was asked about {papers}"
+        return AnswerWarning(
+            "model_failed", f"{said}, and no reply was a usable verdict. {BY_SCORE}"
+        )
+
+    def _next(self, state: State) -> tuple[tuple[Paper, ...], Stopped | None]:
         """Return the papers to read next, or why reading ends; neither where there is no judge."""
+        reading, limits = state.reading, state.limits
         if self._parts.judge is None:
             return (), None
         if reading.unusable:
             return (), Stopped.FAILED
-        ids = self._retriever.next_to_read(search, reading.rounds, exhaustive=limits.exhaustive)
+        ids = self._retriever.next_to_read(
+            state.search, reading.rounds, exhaustive=limits.exhaustive, recall=limits.recall
+        )
         if not ids:
-            whole = len(reading) == self._retriever.scope.candidates
-            return (), Stopped.EXHAUSTED if whole else Stopped.DRY
-        allowed = reading.allowance(limits)
+            if len(reading) == self._retriever.scope.candidates:
+                return (), Stopped.EXHAUSTED
+            return (), Stopped.DRY if limits.recall is None else Stopped.RECALL
+        allowed = reading.allowance(limits, state.clock.judge)
         if allowed == 0:
             return (), Stopped.LIMIT
         return tuple(self._retriever.papers(ids[:allowed])), None
@@ -130,6 +157,9 @@ class Pipeline(Workflow):
         judge: Judge = self._parts.judge  # type: ignore[assignment] # a batch is made for a judge
         judged = await judge.judge(ev.state.search.question, ev.papers)
         reading = ev.state.reading.after(judged)
+        if judged.unfit is not None:
+            warning = AnswerWarning("unreliable_judge", f"{judged.unfit} {BY_SCORE}")
+            return without_judge(replace(ev.state, reading=reading), warning)
         seconds = time.perf_counter() - began
         clock = replace(ev.state.clock, judge=ev.state.clock.judge + seconds)
         state = replace(ev.state, reading=reading, clock=clock)
@@ -147,10 +177,11 @@ class Pipeline(Workflow):
             state = replace(state, warnings=(*state.warnings, trouble))
         if judged.failure is None:
             return ReadOn(state=state)
-        if not reading.judged:
-            raise judged.failure
+        if not reading.judged_by_model:
+            return self._without_model(state, judged.failure)
         warning = AnswerWarning("reading_failed", f"Reading stopped early: {judged.failure}")
-        state = replace(state, warnings=(*state.warnings, warning))
+        search = self._retriever.rerank(state.search, reading.rounds)
+        state = replace(state, search=search, warnings=(*state.warnings, warning))
         return Decided(state=state, stopped=Stopped.FAILED)
 
     @step
@@ -158,21 +189,28 @@ class Pipeline(Workflow):
     async def write(self, ctx: Context, ev: Decided) -> Written:
         """Write the answer from the papers that qualify, and check it as it comes."""
         state = ev.state
-        if self._parts.judge is not None:
-            coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
-            ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
         if state.reading.judged:
+            coverage = state.reading.coverage(
+                self._retriever.scope, ev.stopped, state.search.estimate
+            )
+            ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
+        if state.reading.judged_by_model:
             papers = papers_by_verdict(state.reading, state.search, self._retriever)
         else:
-            if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
-                search = self._retriever.rank_unjudged(state.search.question)
+            if self._parts.judge is not None:  # it is not heard: scores are all there is
+                search = self._ranked(state.search.question, for_judge=False)
                 state = replace(state, search=search)
             ctx.write_event_to_stream(self._scored(state.search))
-            ids = state.search.ranking.ids[: state.search.ranking.listed]
-            papers = papers_by_score(state.search, self._retriever, ids, sentences=SENTENCES)
-        if self._parts.writer is None or not papers:
-            text = "\n".join(map(_quotation, papers))
-            return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
+            papers = papers_without_model(state.reading, state.search, self._retriever)
+        if self._parts.writer is None or not state.reading.judged_by_model or not papers:
+            return Written(
+                state=state,
+                stopped=ev.stopped,
+                papers=papers,
+                text=_quotations(papers),
+                usage=Usage(),
+                failure=ev.failure,
+            )
         began = time.perf_counter()
         text, findings, trouble = await self._written(ctx, ev, papers, self._parts.writer)
         clock = replace(state.clock, write=time.perf_counter() - began)
@@ -199,48 +237,57 @@ class Pipeline(Workflow):
         """
         from qa.answering.verify.checks import AnswerChecker  # 30 ms of patterns
 
+        question = ev.state.search.question
         checker = AnswerChecker(
             {entry.n: (entry.paper.title, entry.paper.abstract) for entry in papers},
-            question=ev.state.search.question,
+            question=question,
             has_title=self._retriever.has_title,
             counts=(len(ev.state.reading), *self._retriever.scope.counts),
         )
-        safe, text, fed = CleanStream(), "", 0
+        draft, trouble = Draft(papers, question, checker), None
         note = _note(ev.state.reading, ev.stopped, self._retriever.scope)
-        warnings: tuple[AnswerWarning, ...] = ()
         try:
-            async with aclosing(writer.write(ev.state.search.question, papers, note)) as pieces:
+            async with aclosing(writer.write(question, papers, note)) as pieces:
                 async for piece in pieces:
-                    text = (text + safe.feed(piece)).lstrip()
-                    if not NOT_IN_CORPUS.startswith(text[: len(NOT_IN_CORPUS)]):
-                        _show(ctx, checker.feed(text[fed:]), papers)
-                        fed = len(text)
+                    _show(ctx, draft.feed(piece), papers)
+                    if draft.endless:
+                        trouble = "the model repeats itself without end."
+                        break
         except ChatError as exc:
-            kind = "partial_answer" if text.strip() else "writing_failed"
-            said = "The answer is not complete" if text.strip() else "No answer was written"
-            warnings = (AnswerWarning(kind, f"{said}: {exc}"),)
-        text = (text + safe.flush()).strip()
-        if not text and not warnings:
-            said = "No answer was written: the reply was empty."
-            warnings = (AnswerWarning("writing_failed", said),)
-        if text.startswith(NOT_IN_CORPUS):
-            return text, (), warnings
-        _show(ctx, checker.feed(text[fed:]), papers)
-        _show(ctx, checker.finish(), papers)
-        return text, checker.findings, warnings
+            trouble = str(exc)
+        rest, useless = draft.finish(broken_off=trouble is not None and not draft.endless)
+        _show(ctx, rest, papers)
+        if useless is not None:
+            return _quotations(papers), (), (AnswerWarning("writer_replaced", REPLACED % useless),)
+        if draft.declined:
+            return draft.text, (), _writing_warnings(draft.text, trouble)
+        return draft.text, draft.findings, _writing_warnings(draft.text, trouble)
 
     @step
     @_observed
     async def assemble(self, ev: Written) -> Finished:
         """Put the result together: the answer, its papers, and what the check found meanwhile."""
         answer = assemble_answer(ev, self._parts)
-        return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
+        return Finished(answer=answer, ranked=ev.state.search.ranking.ids, failure=ev.failure)
 
 
-def _show(ctx: Context, checked: "Checked", papers: tuple[NumberedPaper, ...]) -> None:
-    if checked.text or checked.findings:
-        piece = Piece(text=checked.text, papers=papers, findings=checked.findings)
-        ctx.write_event_to_stream(piece)
+def _show(ctx: Context, pieces: "Sequence[Checked]", papers: tuple[NumberedPaper, ...]) -> None:
+    for checked in pieces:
+        if checked.text or checked.findings:
+            piece = Piece(text=checked.text, papers=papers, findings=checked.findings)
+            ctx.write_event_to_stream(piece)
+
+
+def _writing_warnings(text: str, trouble: str | None) -> tuple[AnswerWarning, ...]:
+    if trouble is None and text:
+        return ()
+    kind = "partial_answer" if text else "writing_failed"
+    said = "The answer is not complete" if text else "No answer was written"
+    return (AnswerWarning(kind, f"{said}: {trouble or 'the reply was empty.'}"),)
+
+
+def _quotations(papers: tuple[NumberedPaper, ...]) -> str:
+    return "\n".join(map(_quotation, papers))
 
 
 def _quotation(entry: NumberedPaper) -> str:
@@ -250,10 +297,8 @@ def _quotation(entry: NumberedPaper) -> str:
 
 def _note(reading: ReadingHistory, stopped: Stopped | None, scope: Scope) -> str:
     """Return what the writer should know about how complete its papers are."""
-    if not reading.judged:
-        return "These papers were picked by their words alone: some may not answer the question."
     which = f" that pass the filter ({scope.filter})" if scope.filter else ""
-    if stopped in {Stopped.DRY, Stopped.EXHAUSTED}:
+    if stopped in {Stopped.DRY, Stopped.RECALL, Stopped.EXHAUSTED}:
         return f"These are all the papers of the corpus{which} that were found to qualify."
     of = f"the {scope.candidates} papers{which}" if which else f"the corpus's {scope.corpus} papers"
     return f"Only {len(reading)} of {of} were read: there may be more."

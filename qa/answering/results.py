@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from qa.retrieval.estimate import Estimate
 from qa.retrieval.relevance import Likelihood, Relevance
 
 
@@ -19,8 +20,9 @@ class Stopped(StrEnum):
     """Why the reading ended."""
 
     DRY = "dry"  # the stopping rule says so, or no candidate is left
+    RECALL = "recall"  # the share of the answers that was asked for is found, by the estimate
     EXHAUSTED = "exhausted"  # every paper that passes the filters was read
-    LIMIT = "limit"  # --limit, --quick or --max-tokens-total
+    LIMIT = "limit"  # --limit, --quick, --max-tokens-total, or as long as a person waits
     FAILED = "failed"  # the chat model gave up; what was read until then counts
 
 
@@ -49,6 +51,7 @@ class ListedPaper:
     source: str
     url: str | None
     title_only: bool = False  # the corpus has no abstract: sentence 1 is the title
+    by_reader: bool = False  # whether the verdict is the reader's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,10 @@ class Coverage:
     relevant: int = 0  # of them, those that answer
     partly: int = 0  # of them, those that answer in part
     unjudged: int = 0  # of them, those without a usable verdict
+    by_reader: int = 0  # of them, those that the reader has judged
     rounds: int = 0
     stopped: Stopped | None = None  # None: nothing was read, or reading goes on
+    estimate: Estimate | None = None  # of all papers that answer; None: nothing was judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from qa.retrieval.relevance import Relevance, Verdict
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
-  key BLOB PRIMARY KEY, relevance TEXT NOT NULL, sentences TEXT NOT NULL
+  key BLOB PRIMARY KEY, relevance TEXT NOT NULL, sentences TEXT NOT NULL, probability REAL
 ) WITHOUT ROWID
 """
 BUSY = 5.0  # seconds to wait for another process that is writing
@@ -36,7 +36,7 @@ class VerdictCache:
     def get(self, question: str, papers: Sequence[Paper]) -> dict[str, Verdict]:
         """Return the known verdicts on these papers, by paper id."""
         try:
-            with closing(_connect(self._path)) as db:
+            with closing(connect(self._path)) as db:
                 found = (self._row(db, question, paper) for paper in papers)
                 return {verdict.paper_id: verdict for verdict in found if verdict}
         except (sqlite3.Error, OSError) as exc:
@@ -46,12 +46,12 @@ class VerdictCache:
     def _row(self, db: sqlite3.Connection, question: str, paper: Paper) -> Verdict | None:
         key = self._key(question, paper)
         row = db.execute(
-            "SELECT relevance, sentences FROM verdicts WHERE key = ?", (key,)
+            "SELECT relevance, sentences, probability FROM verdicts WHERE key = ?", (key,)
         ).fetchone()
         if row is None:
             return None
         try:
-            return Verdict(paper.id, Relevance(row[0]), _unsealed(key, *row))
+            return Verdict(paper.id, Relevance(row[0]), _unsealed(key, *row), row[2])
         except (ValueError, TypeError, AttributeError):
             self.trouble = f"A verdict kept in {self._path} was damaged; it is asked for again."
             return None
@@ -60,14 +60,14 @@ class VerdictCache:
         """Keep the usable verdicts on these papers, all or none."""
         by_id = {paper.id: paper for paper in papers}
         rows = [
-            (key, v.relevance, _sealed(key, v.relevance, v.sentences))
+            (key, v.relevance, _sealed(key, v.relevance, v.sentences, v.probability), v.probability)
             for v in verdicts
             if v.relevance is not None
             for key in [self._key(question, by_id[v.paper_id])]
         ]
         try:
-            with closing(_connect(self._path)) as db, db:
-                db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
+            with closing(connect(self._path)) as db, db:
+                db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
         except (sqlite3.Error, OSError) as exc:
             self._note(exc, f"Verdicts cannot be kept in {self._path}: {exc}")
 
@@ -86,26 +86,32 @@ class VerdictCache:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def _sealed(key: bytes, relevance: str, sentences: Sequence[int]) -> str:
+def _sealed(key: bytes, relevance: str, sentences: Sequence[int], probability: float | None) -> str:
     """Return the numbers of sentences as text, with a checksum of the whole verdict."""
     text = json.dumps(sentences)
-    return f"{text} #{zlib.crc32(key + f'{relevance} {text}'.encode())}"
+    whole = f"{relevance} {text}" + ("" if probability is None else f" {probability!r}")
+    return f"{text} #{zlib.crc32(key + whole.encode())}"
 
 
-def _unsealed(key: bytes, relevance: str, sealed: str) -> tuple[int, ...]:
+def _unsealed(
+    key: bytes, relevance: str, sealed: str, probability: float | None
+) -> tuple[int, ...]:
     """Return the numbers that `_sealed` got; raises ValueError if anything has changed."""
     text, mark, _ = sealed.rpartition(" #")
     numbers = tuple(json.loads(text if mark else sealed))  # earlier versions made no checksum
-    if mark and _sealed(key, relevance, numbers) != sealed:
+    if mark and _sealed(key, relevance, numbers, probability) != sealed:
         raise ValueError(sealed)
     return numbers
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, making it if need be; raises sqlite3.Error or OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=BUSY)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(_SCHEMA)
+    if "probability" not in {row[1] for row in db.execute("PRAGMA table_info(verdicts)")}:
+        db.execute("ALTER TABLE verdicts ADD COLUMN probability REAL")  # a file of version 2.6
     return db
 
 
@@ -114,7 +120,7 @@ def verdict_count(path: Path) -> int:
     if not path.exists():
         return 0
     try:
-        with closing(_connect(path)) as db:
+        with closing(connect(path)) as db:
             return int(db.execute("SELECT count(*) FROM verdicts").fetchone()[0])
     except sqlite3.Error:
         return 0

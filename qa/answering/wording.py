@@ -12,6 +12,7 @@ from qa.retrieval.retriever import Scope
 UNREAD = "No chat model has read them."
 WHY_STOPPED = {  # why the reading ended, for people
     Stopped.DRY: "reading on turned up nothing more",
+    Stopped.RECALL: "the share asked for is probably found",
     Stopped.EXHAUSTED: "every paper was read",
     Stopped.LIMIT: "stopped at the limit; there may be more",
     Stopped.FAILED: "the model failed; there may be more",
@@ -28,6 +29,10 @@ def coverage_line(answer: Answer) -> str:
     coverage = answer.coverage
     if not coverage.candidates:
         return f"None of {counted(coverage.corpus, 'paper', 'papers')} passes{_filter(coverage)}."
+    if answer.model is None and coverage.by_reader:
+        rest = sum(paper.relevance is None for paper in answer.papers)
+        nearest = f" {rest} more {'is' if rest == 1 else 'are'} nearest by score." if rest else ""
+        return f"{reading_line(coverage)}.{nearest}"
     if answer.model is None:
         if not answer.papers:
             return f"Ranked {candidates_text(coverage)} by score. {UNREAD}"
@@ -37,18 +42,40 @@ def coverage_line(answer: Answer) -> str:
         papers = counted(len(answer.papers), "paper is", "papers are")
         return f"{papers} nearest by score, of {among}: {', '.join(parts)}. {UNREAD}"
     why = f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
-    return f"{reading_line(coverage)}{why}. {_spent(answer)}"
+    left = missing_text(coverage)
+    return f"{reading_line(coverage)}{left and f'; {left}'}{why}. {_spent(answer)}"
 
 
 def reading_line(coverage: Coverage) -> str:
     """Return how many papers were read and answer, short enough for a progress line."""
-    parts = [f"Read {coverage.read:,} of {candidates_text(coverage)}"]
+    who = "You judged" if coverage.by_reader == coverage.read > 0 else "Read"
+    parts = [f"{who} {coverage.read:,} of {candidates_text(coverage)}"]
     parts.append(counted(coverage.relevant, "answers", "answer"))
     if coverage.partly:
         parts.append(f"{coverage.partly} in part")
     if coverage.unjudged:
         parts.append(f"{coverage.unjudged} unjudged")
     return f"{parts[0]}: {', '.join(parts[1:])}"
+
+
+def missing_text(coverage: Coverage) -> str:
+    """Return how many more papers probably answer: `probably 0 to 5 more among the 491 unread`.
+
+    Empty where every paper was read or nothing was judged.
+    """
+    estimate, unread = coverage.estimate, coverage.candidates - coverage.read
+    if estimate is None or not unread:
+        return ""
+    low, high = (max(0, bound - coverage.relevant) for bound in (estimate.low, estimate.high))
+    more = f"{low:,} to {high:,}" if low < high else f"{high:,}" if high else "no"
+    return f"probably {more} more among the {unread:,} unread"
+
+
+def worth_reading_on(coverage: Coverage) -> bool:
+    """Return whether reading stopped early where the estimate expects another answer."""
+    estimate = coverage.estimate
+    early = coverage.stopped in {Stopped.DRY, Stopped.LIMIT}
+    return early and estimate is not None and estimate.relevant - coverage.relevant >= 1
 
 
 def candidates_text(coverage: Coverage | Scope) -> str:

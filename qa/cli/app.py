@@ -18,7 +18,9 @@ from qa.cli.options import (
     Form,
     Model,
     Question,
+    Recall,
     Source,
+    TrustJudge,
     Venue,
     Verbose,
     Version,
@@ -75,6 +77,7 @@ def ask(
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Judge every paper of the corpus.")
     ] = False,
+    recall: Recall = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="Read at most N papers.")
     ] = None,
@@ -93,6 +96,7 @@ def ask(
         bool, typer.Option("--refresh", help="Take in what changed in the corpus first.")
     ] = False,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if anything in the answer is doubtful.")
@@ -137,18 +141,22 @@ def ask(
 
       ask "which papers release code for graphs?" --corpus ~/papers --json
 
+      ask "which papers are trials of statins?" --recall 0.95
+
       ask "which papers prune?" --corpus library.bib --year 2023- --format bibtex > found.bib
 
       ask --file questions.txt --json-lines answers.jsonl
     """
     if quick and exhaustive:
         raise UsageError("--quick and --exhaustive exclude each other.")
+    if recall and (quick or exhaustive):
+        raise UsageError("--recall excludes --quick and --exhaustive.")
     from qa.answering.reading import Limits
     from qa.cli.ask import CommandOptions, ask_once
 
-    config = configured(corpus, model)
+    config = configured(corpus, model, trust_judge=trust_judge)
     options = CommandOptions(
-        limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
+        limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive, recall=recall),
         filters=filters_of(year, author, venue, source),
         cached=not no_cache,
         refresh=refresh,
@@ -171,6 +179,7 @@ def ask(
 @with_exit_codes
 def chat(
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
     year: Year = None,
     author: Author = None,
@@ -191,7 +200,8 @@ def chat(
     from qa.cli.chat import hold_chat
 
     filters = filters_of(year, author, venue, source)
-    raise typer.Exit(hold_chat(configured(corpus, model), filters, verbose=verbose))
+    config = configured(corpus, model, trust_judge=trust_judge)
+    raise typer.Exit(hold_chat(config, filters, verbose=verbose))
 
 
 @app.command()
@@ -389,6 +399,7 @@ def evaluate(
         float,
         typer.Option("--flip", min=0.0, max=1.0, help="With gold: share of wrong verdicts."),
     ] = 0.0,
+    recall: Recall = None,
     compare: Annotated[
         Path | None,
         typer.Option(
@@ -396,6 +407,7 @@ def evaluate(
         ),
     ] = None,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
@@ -417,9 +429,10 @@ def evaluate(
     chosen = "none" if no_model or judge == "gold" else model
     score_file(
         file,
-        configured(corpus, chosen),
+        configured(corpus, chosen, trust_judge=trust_judge),
         gold=judge == "gold" and not no_model,
         flip=flip,
+        recall=recall,
         compare=compare,
         as_json=as_json,
     )
@@ -443,6 +456,7 @@ def mcp(
         bool, typer.Option("--expose", help="Allow a --host that other machines can reach.")
     ] = False,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
 ) -> None:
     """Serve the corpus to assistants, by the Model Context Protocol.
@@ -460,4 +474,5 @@ def mcp(
     if not http and (port is not None or host is not None or expose):
         raise UsageError("--port, --host and --expose go with --http.")
     address = Address.checked(host, port, expose=expose) if http else None
-    serve(configured(corpus, model), address, lambda line: typer.echo(line, err=True))
+    config = configured(corpus, model, trust_judge=trust_judge)
+    serve(config, address, lambda line: typer.echo(line, err=True))

@@ -7,7 +7,12 @@ import typer
 
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, Stopped
-from qa.answering.wording import candidates_text, coverage_line, source_name
+from qa.answering.wording import (
+    candidates_text,
+    coverage_line,
+    source_name,
+    worth_reading_on,
+)
 from qa.cli.display.answer import (
     answer_json,
     dump,
@@ -22,10 +27,12 @@ from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.export.formats import Format, export_papers
-from qa.library import HOW_TO_WRITE, open_library
+from qa.library import HOW_TO_WRITE, Library, open_library
 
+READ_ON = "To read on, ask the same again with --recall 0.95: what was read costs nothing."
 NO_MODEL = "none"  # the value of QA_MODEL or --model that asks for no chat model
-FAILURES = {"writing_failed", "partial_answer", "reading_failed"}  # kinds of warnings: exit code 1
+# Kinds of warnings with which a question counts as failed: exit code 1.
+FAILURES = {"model_failed", "writing_failed", "partial_answer", "reading_failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +76,16 @@ def ask_once(question: str, config: Config, options: CommandOptions) -> int:
                 display.note(line)
         else:
             note_warnings(answer, display)
-        if answer.model is None and answer.coverage.candidates and form is None:
-            note_how_to_write(config, display)
+        if answer.coverage.candidates and form is None:
+            note_how_to_write(library, display)
         display.sum_up(answer)
     return _exit_code(answer, strict=options.strict)
 
 
-def note_how_to_write(config: Config, display: Display) -> None:
-    """Say how to get a written answer, unless the user wants none."""
-    if (config.model or "").lower() != NO_MODEL:
+def note_how_to_write(library: Library, display: Display) -> None:
+    """Say how to get a written answer where there is no model, unless the user wants none."""
+    wanted = (library.config.model or "").lower() != NO_MODEL
+    if wanted and library.model is None and library.chat_failure is None:
         display.note(HOW_TO_WRITE)
 
 
@@ -103,6 +111,8 @@ def show(answer: Answer, display: Display) -> None:
         display.out.print()
     show_answer(display.out, answer, streamed=display.streamed is not None)
     display.out.print(coverage_line(answer))
+    if worth_reading_on(answer.coverage):
+        display.out.print(READ_ON)
 
 
 def note_warnings(answer: Answer, display: Display) -> None:

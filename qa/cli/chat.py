@@ -23,21 +23,22 @@ from qa.answering.followup import (
     with_cost_of,
 )
 from qa.answering.reading import Limits
-from qa.answering.results import Answer, Outcome
+from qa.answering.results import Answer, ListedPaper, Outcome
 from qa.answering.safe_text import clean_line
 from qa.answering.wording import candidates_text, counted, coverage_line
-from qa.cli.ask import NO_MODEL, note_warnings, show
+from qa.cli.ask import FAILURES, NO_MODEL, note_warnings, show
 from qa.cli.corpus import print_paper
 from qa.cli.display.answer import console, print_hanging, show_papers
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import error_line
+from qa.cli.reader_judging import VERDICTS, judge_papers
 from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.errors import ConfigError, QAError, UsageError
 from qa.export.markdown import Section, transcript
 from qa.export.references import answer_papers
 from qa.index.layout import replace_file
-from qa.library import HOW_TO_WRITE, Library, open_library, run
+from qa.library import HOW_TO_WRITE, AskOptions, Library, open_library, run
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
 from qa.llm.prompts import load_prompt
@@ -47,6 +48,10 @@ PROMPT = "> "
 COMMANDS = {
     "/papers": "list the last answer's papers again",
     "/show": "N: show the abstract of [N], its evidence marked",
+    "/judge": "judge the papers yourself, one key each; your verdicts count above the model's",
+    "/yes": "N: [N] answers, whatever the model says; /partly N and /no N likewise",
+    "/partly": "N: [N] answers in part",
+    "/no": "N: [N] does not answer",
     "/wider": "ask the last question of the whole corpus",
     "/new": "forget what was asked: the next question stands for itself",
     "/save": "FILE: write all questions and answers as Markdown",
@@ -85,6 +90,7 @@ class Conversation:
         self._verbose = verbose
         self._turns: list[Turn] = []  # that the next question may refer to
         self._all: list[Turn] = []  # since the beginning, for /save
+        self.failed = False  # whether the chat model failed the last question
         self._out = console()
         self._err = console(stderr=True)
 
@@ -93,7 +99,8 @@ class Conversation:
         model = self._library.model
         asked = candidates_text(self._library.retriever(self._filters).scope)
         self._note(f"{asked}, {model or 'no chat model'}. /help lists what you can do.")
-        if model is None and (self._library.config.model or "").lower() != NO_MODEL:
+        wanted = (self._library.config.model or "").lower() != NO_MODEL
+        if wanted and model is None and self._library.chat_failure is None:
             self._note(HOW_TO_WRITE)
 
     @property
@@ -103,6 +110,7 @@ class Conversation:
 
     def obey(self, typed: str) -> bool:
         """Do what a line asks for; return False if it ends the conversation. Raises QAError."""
+        self.failed = False
         line = clean_line(typed)
         line = ALIASES.get(line.lower(), line)
         if line.startswith("/"):
@@ -120,6 +128,10 @@ class Conversation:
                 self._out.print(coverage_line(answer))
             case "/show":
                 self._show(rest)
+            case "/yes" | "/partly" | "/no":
+                self._overrule(command, rest)
+            case "/judge":
+                self._judge(rest)
             case "/wider":
                 self._widen()
             case "/new":
@@ -155,18 +167,24 @@ class Conversation:
         finally:
             await chat.close()
 
-    def _answer(self, typed: str, asked: Interpretation, usage: Usage) -> None:
-        """Answer a question, show the answer and keep it; `usage` is what rewriting it took."""
+    def _answer(
+        self, typed: str, asked: Interpretation, usage: Usage, *, write: bool = True
+    ) -> None:
+        """Answer a question, show the answer and keep it; `usage` is what rewriting it took.
+
+        Without `write` the papers are listed with their sentences.
+        """
         line = asked_line(typed, asked)
         if line:
             print_hanging(self._out, Text(line, style="dim"), 2)
         with Display(stream=True, verbose=self._verbose) as display:
-            answer = self._library.ask(
-                asked.question,
+            options = AskOptions(
                 limits=Limits(exhaustive=bool(asked.within)),
                 filters=self._filters_for(asked),
+                write=write,
                 on_event=display.event,
             )
+            answer = run(self._library.answer(asked.question, options)).answer
             display.clear()
             answer = self._with_cost(_about_asked_papers(answer, asked), usage)
             turn = Turn(typed, asked, answer)
@@ -175,6 +193,7 @@ class Conversation:
             show(answer, display)
             note_warnings(answer, display)
             display.sum_up(answer)
+        self.failed = any(warning.kind in FAILURES for warning in answer.warnings)
         coverage = answer.coverage
         if not coverage.candidates:
             self._note(self._library.why_none(self._filters))
@@ -209,18 +228,36 @@ class Conversation:
             raise UsageError("The last answer is of the whole corpus already.")
         self._answer("/wider", Interpretation(asked.wider, asked.wider), Usage())
 
-    def _show(self, wanted: str) -> None:
+    def _listed(self, wanted: str, command: str) -> ListedPaper:
+        """Return the paper that a number of the last list means; raises UsageError."""
         last, context = self._last, context_of(self._turns)
         shown = {paper.n: paper for paper in context.shown} if context else {}
         if last.interpretation.named:  # with other evidence than when they were listed
             shown |= {paper.n: paper for paper in last.answer.papers + last.answer.nearest}
         number = re.fullmatch(r"\[?(\d{1,6})\]?", wanted)
         if number is None:
-            raise UsageError("Say which paper, by its number: /show 1")
+            raise UsageError(f"Say which paper, by its number: {command} 1")
         entry = shown.get(int(number[1]))
         if entry is None:
             papers = f"[1] to [{max(shown)}]" if shown else "none"
             raise UsageError(f"The last list has no [{number[1]}]: its papers are {papers}.")
+        return entry
+
+    def _overrule(self, command: str, wanted: str) -> None:
+        """Keep the reader's verdict on a listed paper, and list the papers anew."""
+        entry, asked = self._listed(wanted, command), self._last.interpretation
+        self._library.overrule(asked.question, entry.id, VERDICTS[command])
+        self._answer(f"{command} {wanted}", asked, Usage(), write=False)
+
+    def _judge(self, wanted: str) -> None:
+        """Have the reader judge the papers for a question, the last one unless it is given."""
+        question = checked_question(wanted) if wanted else ""
+        asked = Interpretation(question, question) if question else self._last.interpretation
+        judge_papers(self._library, asked.question, self._filters_for(asked), self._out)
+        self._answer(f"/judge {wanted}".strip(), asked, Usage(), write=False)
+
+    def _show(self, wanted: str) -> None:
+        entry = self._listed(wanted, "/show")
         paper = self._library.papers_of([entry])[0]
         print_paper(self._out, paper, self._library.config.corpus.name, entry.evidence)
 
@@ -288,7 +325,7 @@ def _answer_piped_lines(conversation: Conversation) -> int:
     for line in filter(None, map(clean_line, _lines(err))):
         out.print(PROMPT + line)
         goes_on, succeeded = _obeyed(conversation, line)
-        if not succeeded:
+        if not succeeded or conversation.failed:
             code = 1
         if not goes_on:
             break

@@ -8,6 +8,8 @@ from rich import filesize
 from rich.console import Console
 from rich.text import Text
 
+from qa.answering.entrance_test import Way
+from qa.answering.model_judges import entrance_test
 from qa.answering.results import Evidence
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.verdict_cache import forget_verdicts, verdict_count
@@ -27,13 +29,14 @@ from qa.index.reading_report import ReadingReport, summed
 from qa.index.store import CorpusStore
 from qa.library import (
     built_line,
+    model_identity,
     open_library,
     rebuild_store,
     verdicts_path,
 )
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
-from qa.llm.models import DEFAULT_MODEL
+from qa.llm.models import DEFAULT_MODEL, NO_MODEL
 from qa.retrieval.retriever import Scope
 
 
@@ -214,6 +217,8 @@ def _status_rows(config: Config, status: StoreStatus, files: int) -> dict[str, s
         "embedding": config.embed_model,
         "model": _model(config),
     }
+    if (model := _known_model(config)) is not None:
+        rows["judge"] = _judge(config, model)
     if manifest:
         rows |= {"fingerprint": manifest.fingerprint, "generation": manifest.generation}
         rows |= {"built": manifest.built_at}
@@ -231,6 +236,32 @@ def _model(config: Config) -> str:
         return LocalModel.find(config.model).describe()
     except ConfigError as exc:
         return str(exc)
+
+
+def _judge(config: Config, model: str | LocalModel) -> str:
+    """Return what is known of how well the model judges."""
+    if config.trust_judge:
+        return "believed without a test"
+    result = entrance_test(model_identity(config, model), verdicts_path(config)).known()
+    if result is None:
+        return "not tested yet: the first question does it"
+    ways = {
+        Way.VERDICTS: "its verdicts count",
+        Way.PROBABILITIES: "its probabilities count",
+        None: "not fit to judge",
+    }
+    return f"{ways[result.way]}: it {result.describe()}"
+
+
+def _known_model(config: Config) -> str | LocalModel | None:
+    """Return the model; None where there is none, or it is not known before a server is asked."""
+    if config.model is not None and is_model_file(config.model, config.base_url):
+        try:
+            return LocalModel.find(config.model)
+        except ConfigError:
+            return None
+    name = config.model or (DEFAULT_MODEL if config.api_key and not config.base_url else None)
+    return None if name is None or name.lower() == NO_MODEL else name
 
 
 def _default_model(config: Config) -> str:

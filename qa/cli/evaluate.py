@@ -1,5 +1,8 @@
 """The command `qa eval`: answer labelled questions and print recall, precision and so on."""
 
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,15 @@ from qa.answering.evaluate import (
     as_document,
     changes,
     check_labels,
+    estimate_summary,
     load_questions,
     load_result,
     score,
     summary,
 )
 from qa.answering.events import Finished
+from qa.answering.judge_quality import JudgeQuality, JudgeRecord
+from qa.answering.reading import Limits
 from qa.cli.display.answer import dump
 from qa.cli.display.progress import Display
 from qa.config import Config
@@ -37,6 +43,7 @@ def score_file(  # noqa: PLR0913 - the options of the command
     *,
     gold: bool,
     flip: float,
+    recall: float | None,
     compare: Path | None,
     as_json: bool,
 ) -> None:
@@ -45,22 +52,36 @@ def score_file(  # noqa: PLR0913 - the options of the command
     earlier = load_result(compare) if compare else None
     with Display(stream=False, verbose=False) as display:
         with open_library(config, display.work, display.note) as library:
-            titles = {paper.id: title_key(paper.title) for paper in library.papers()}
+            papers = library.papers()
+            titles = {paper.id: title_key(paper.title) for paper in papers}
+            limits = Limits(recall=recall)
             check_labels(questions, titles.values())
+            record = JudgeRecord(titles.__getitem__)
+            judge_of = partial(GoldJudge, flip=flip) if gold else None
+            options = partial(_options, record, limits)
+            results = _results(library, questions, display, judge_of, options)
             scores = [
-                score(question, result, titles.__getitem__)
-                for question, result in _results(library, questions, display, gold=gold, flip=flip)
+                score(question, result, titles.__getitem__, judge.count(papers) if judge else None)
+                for question, judge, result in results
             ]
+            warnings = [w for _, _, result in results for w in result.answer.warnings]
             model = library.model
-            judge = "none" if model is None else "model"
+            judged_by = "none" if model is None else "model"
             if gold:
-                judge = f"gold, {flip:.0%} flipped" if flip else "gold"
+                judged_by = f"gold, {flip:.0%} flipped" if flip else "gold"
         display.clear()
-        document = as_document(scores, questions_file=file.name, judge=judge, model=model)
+        quality = None if gold or model is None else record.quality()
+        document = as_document(scores, questions_file=file.name, judge=judged_by, model=model)
+        if quality is not None:
+            document["judge_quality"] = asdict(quality)
+        for line in dict.fromkeys(w.detail for w in warnings if w.kind == "unreliable_judge"):
+            display.note(line)
         if as_json:
             typer.echo(dump(document))
         else:
-            _print(display.out, scores, f"judge: {judge}; chat model: {model or 'none'}")
+            _print(display.out, scores, f"judge: {judged_by}; chat model: {model or 'none'}")
+            if quality is not None and quality.papers:
+                display.out.print(_quality_line(quality))
         if earlier:
             _print_changes(display.err if as_json else display.out, earlier, scores)
 
@@ -69,22 +90,31 @@ def _results(
     library: Library,
     questions: list[Question],
     display: Display,
-    *,
-    gold: bool,
-    flip: float,
-) -> list[tuple[Question, Finished]]:
+    judge_of: Callable[[Question], GoldJudge] | None,
+    options_of: Callable[[Question], AskOptions],
+) -> list[tuple[Question, GoldJudge | None, Finished]]:
     results = []
     for number, question in enumerate(questions, start=1):
         display.work(Progress("answering", number, len(questions), "questions"))
-        judge = GoldJudge(question, flip=flip) if gold else None
-        results.append((question, run(_answer(library, question.question, judge))))
+        judge = judge_of(question) if judge_of else None
+        answered = run(_answer(library, question.question, judge, options_of(question)))
+        results.append((question, judge, answered))
     return results
 
 
-async def _answer(library: Library, question: str, judge: GoldJudge | None) -> Finished:
+def _options(record: JudgeRecord, limits: Limits, question: Question) -> AskOptions:
+    return AskOptions(limits, on_event=partial(record.add, question))
+
+
+async def _answer(
+    library: Library, question: str, judge: GoldJudge | None, options: AskOptions
+) -> Finished:
     if judge is None:
-        return await library.answer(question, AskOptions())
-    return await library.judged_by(judge, question)
+        finished = await library.answer(question, options)
+        if finished.failure is not None:  # what scores answer instead is not the model's answer
+            raise finished.failure
+        return finished
+    return await library.judged_by(judge, question, options.limits)
 
 
 def _print(out: Console, scores: list[Score], settings: str) -> None:
@@ -97,6 +127,30 @@ def _print(out: Console, scores: list[Score], settings: str) -> None:
         table.add_row(kind, str(means["questions"]), *cells)
     out.print(table)
     out.print(settings)
+    estimated = estimate_summary(scores)
+    if estimated is not None:
+        cells = {name: _share(value) for name, value in estimated.items()}
+        out.print(
+            f"estimate: the interval held the truth in {cells['held']} of {estimated['questions']}, "
+            f"median width {cells['width']} of the truth;"
+        )
+        out.print(f"recall expected {cells['expected']}, found {cells['found']}")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _quality_line(quality: JudgeQuality) -> str:
+    """Return how well the model judged, and what that took."""
+    parts = [f"{quality.papers:,} papers judged: agreement {_cell('recall', quality.agreement)}"]
+    parts += [f"precision {_cell('recall', quality.precision)}"]
+    parts += [f"recall {_cell('recall', quality.recall)}"]
+    if quality.calibration is not None:
+        parts.append(f"Brier score {quality.calibration:.2f}")
+    if quality.seconds is not None:
+        parts.append(f"{quality.seconds:.1f} s and {quality.tokens:,.0f} tokens a paper")
+    return ", ".join(parts)
 
 
 def _cell(measure: str, value: float | None) -> str:

@@ -61,6 +61,20 @@ Model = Annotated[
         "--model", metavar="NAME", help="Chat model, instead of QA_MODEL; none: no model."
     ),
 ]
+TrustJudge = Annotated[
+    bool,
+    typer.Option("--trust-judge", help="Believe the chat model's verdicts without testing it."),
+]
+Recall = Annotated[
+    float | None,
+    typer.Option(
+        "--recall",
+        metavar="SHARE",
+        min=0.01,
+        max=1.0,
+        help="Read until this share of the answers is probably found: 0.95.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each round of reading.")]
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")

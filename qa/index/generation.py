@@ -267,6 +267,16 @@ class Generation:
         with self._reading():
             return self._papers.vectors(ids)
 
+    def abstract_vectors(self, ids: Sequence[str]) -> FloatArray:
+        """Return the vectors of whole abstracts (n, d), in the order of ids."""
+        with self._reading():
+            return self._papers.abstract_vectors(ids, dimension=self.manifest.dimension)
+
+    def texts(self, ids: Sequence[str]) -> list[str]:
+        """Return title and abstract of each paper as one text, in the order of ids."""
+        with self._reading():
+            return self._papers.texts(ids)
+
     def words(self, ids: Sequence[str]) -> dict[str, Bits]:
         """Return (words, dimension / 8) per paper: the signs of its words' vectors, as bits.
 

@@ -292,6 +292,20 @@ class PapersReader:
         query = "SELECT id, vectors FROM papers JOIN words USING (n)"
         return {paper_id: unpack_rows(data, dimension) for paper_id, data in self._of(ids, query)}
 
+    def texts(self, ids: Sequence[str]) -> list[str]:
+        """Return title and abstract of each paper, in the order of ids."""
+        rows = self._of(ids, "SELECT id, title || ' ' || abstract FROM papers")
+        found: dict[str, str] = dict(rows)
+        return [found[paper_id] for paper_id in ids]
+
+    def abstract_vectors(self, ids: Sequence[str], *, dimension: int) -> FloatArray:
+        """Return the vectors of whole abstracts (n, d), in the order of ids."""
+        size = STORED.itemsize * dimension
+        query = f"SELECT id, substr(vectors, 1, {size}) FROM papers JOIN sentences USING (n)"
+        found: dict[str, bytes] = dict(self._of(ids, query))
+        joined = b"".join(found[paper_id] for paper_id in ids)
+        return np.frombuffer(joined, STORED).astype(np.float32).reshape(len(ids), dimension)
+
     def mean_vector(self) -> FloatArray:
         """Return the mean of the papers' vectors (d,), of an even sample where there are many."""
         found = self.db.execute("SELECT value FROM facts WHERE name = 'mean'").fetchone()

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qa.answering.assemble import SENTENCES, listed_papers, papers_by_score
 from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Stopped
 from qa.answering.safe_text import clean, clean_line
-from qa.answering.wording import WHY_STOPPED, source_name
+from qa.answering.wording import WHY_STOPPED, missing_text, source_name
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.library import Found, Library
@@ -86,6 +86,16 @@ class PaperResult(Result):
     )
 
 
+class EstimateResult(Result):
+    """How many papers the chat model would say answer the question, had it read all of them."""
+
+    relevant: float = Field(description="The expected number, those read included.")
+    low: int = Field(description="The number is probably not lower,")
+    high: int = Field(description="nor higher than this.")
+    recall: float = Field(description="The expected share of them that was read, from 0 to 1.")
+    level: float = Field(description="Probability that low to high holds the number.")
+
+
 class CoverageResult(Result):
     """How much of the corpus a result rests on."""
 
@@ -96,10 +106,15 @@ class CoverageResult(Result):
     relevant: int = Field(default=0, description="Of those, how many answer the question.")
     partly: int = Field(default=0, description="Of those, how many answer it in part.")
     unjudged: int = Field(default=0, description="Of those, how many got no usable verdict.")
-    stopped: Literal["dry", "exhausted", "limit", "failed"] | None = Field(
+    stopped: Literal["dry", "recall", "exhausted", "limit", "failed"] | None = Field(
         default=None,
-        description="Why reading ended. dry: reading on turned up nothing more; exhausted: every "
-        "paper was read; limit: there may be more; failed: the chat model gave up.",
+        description="Why reading ended. dry: reading on turned up nothing more; recall: the share "
+        "asked for is probably found; exhausted: every paper was read; limit: there may be more; "
+        "failed: the chat model gave up.",
+    )
+    estimate: EstimateResult | None = Field(
+        default=None,
+        description="How many papers answer in all, by estimate; absent: no model has judged.",
     )
 
 
@@ -225,9 +240,16 @@ class StatusResult(Result):
 
 
 def evidence_result(
-    library: Library, question: str, filters: Filters, max_papers: int
+    library: Library,
+    question: str,
+    filters: Filters,
+    max_papers: int,
+    answer: Answer | None = None,
 ) -> AskResult:
-    """Return the papers nearest by score, then some ranked below, for the assistant to judge."""
+    """Return the papers nearest by score, then some ranked below, for the assistant to judge.
+
+    `answer` is that of a chat model that failed: its warnings and its cost are told.
+    """
     retriever = library.retriever(filters)
     scope = retriever.scope
     search = retriever.rank_unjudged(question)
@@ -238,24 +260,23 @@ def evidence_result(
         *papers_by_score(search, retriever, further, sentences=1),
     ]
     papers = _paper_results(library, listed_papers(entries))
-    coverage = CoverageResult(corpus=scope.corpus, candidates=scope.candidates, filter=scope.filter)
-    if not listed:
-        return AskResult(
-            question=question,
-            outcome="not_in_corpus" if papers else "nothing_retrieved",
-            papers=[],
-            nearest=papers,
-            coverage=coverage,
-            next=_next_without_papers(scope),
-        )
     left_out = max(0, listed - max_papers)
+    without: AskOutcome = "not_in_corpus" if papers else "nothing_retrieved"
+    more = RAISE_LIMIT if left_out else SEARCH_MORE
     return AskResult(
         question=question,
-        outcome="evidence",
-        papers=papers,
+        outcome="evidence" if listed else without,
+        papers=papers if listed else [],
+        nearest=[] if listed else papers,
         left_out=left_out,
-        coverage=coverage,
-        next=[JUDGE, READ_WHOLE, RAISE_LIMIT if left_out else SEARCH_MORE],
+        coverage=CoverageResult(
+            corpus=scope.corpus, candidates=scope.candidates, filter=scope.filter
+        ),
+        warnings=[WarningResult.model_validate(warning) for warning in answer.warnings]
+        if answer
+        else [],
+        usage=UsageResult.model_validate(answer.usage) if answer else None,
+        next=[JUDGE, READ_WHOLE, more] if listed else _next_without_papers(scope),
     )
 
 
@@ -417,7 +438,8 @@ def _verdicts(coverage: CoverageResult) -> str:
     counts = [f"{coverage.relevant} answer", f"{coverage.partly} in part"]
     counts += [f"{coverage.unjudged} unjudged"] if coverage.unjudged else []
     why = f" ({WHY_STOPPED[Stopped(coverage.stopped)]})" if coverage.stopped else ""
-    return ", ".join(counts) + why
+    left = missing_text(coverage)
+    return ", ".join(counts) + (left and f"; {left}") + why
 
 
 def _among(candidates: int, corpus: int, filters: str | None) -> str:

@@ -111,6 +111,13 @@ Quick = Annotated[
 Exhaustive = Annotated[
     bool, Field(description="With a chat model: read every paper. Slow and costly.")
 ]
+Recall = Annotated[
+    Annotated[float, Field(gt=0, le=1)] | None,
+    Field(
+        description="With a chat model: read until this share of the answers is probably found, "
+        "such as 0.95. Slow where many papers answer."
+    ),
+]
 EvidenceOnly = Annotated[
     bool,
     Field(description="Do not ask the server's chat model, if it has one: return evidence."),
@@ -145,6 +152,7 @@ class Tools:
         read_at_most: ReadAtMost = None,
         quick: Quick = False,  # noqa: FBT002 - an argument of the tool
         exhaustive: Exhaustive = False,  # noqa: FBT002
+        recall: Recall = None,
         evidence_only: EvidenceOnly = False,  # noqa: FBT002
     ) -> Annotated[CallToolResult, AskResult]:
         """Find every paper that answers a question, with the sentences that prove it.
@@ -158,19 +166,23 @@ class Tools:
         filters = _filters(year, author, venue, source, among)
         if quick and exhaustive:
             raise UsageError("quick and exhaustive exclude each other.")
-        limits = Limits(read_at_most, quick=quick, exhaustive=exhaustive)
+        if recall and (quick or exhaustive):
+            raise UsageError("recall excludes quick and exhaustive.")
+        limits = Limits(read_at_most, quick=quick, exhaustive=exhaustive, recall=recall)
 
         async def work(reporter: ProgressReporter) -> AskResult:
             async with self._session.library(reporter, chat=not evidence_only) as library:
-                if library.model is None:
-                    result = await in_thread(
-                        lambda: evidence_result(library, question, filters, max_papers)
-                    )
-                else:
+                answer = None
+                if library.model is not None or library.chat_failure is not None:
                     answer = await library.aask(
                         question, limits=limits, filters=filters, on_event=reporter.on_event
                     )
+                if answer is not None and answer.model is not None:
                     result = answer_result(library, answer, max_papers)
+                else:
+                    result = await in_thread(
+                        lambda: evidence_result(library, question, filters, max_papers, answer)
+                    )
                 return _with_notes(result, reporter, library, filters, result.coverage.candidates)
 
         async with reporting(ctx.report_progress, limits) as reporter:

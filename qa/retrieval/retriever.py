@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 
@@ -13,9 +13,11 @@ from qa.corpus.papers import Paper
 from qa.corpus.words import content_word_spans
 from qa.index.embedding.base import Embedder, FloatArray, Passage
 from qa.index.generation import Generation
+from qa.index.word_matrix import WordMatrix
 from qa.progress import Work, observed
-from qa.retrieval import feedback, scoring, stopping
-from qa.retrieval.feedback import CorpusStatistics, JudgedPapers
+from qa.retrieval import scoring, stopping
+from qa.retrieval.estimate import Estimate, estimate
+from qa.retrieval.feedback import Feedback, Pool
 from qa.retrieval.query import (
     Query,
     asks_for_number,
@@ -25,10 +27,12 @@ from qa.retrieval.query import (
     tells_own_work,
     word_start,
 )
-from qa.retrieval.relevance import Likelihood, ReadPaper, Rounds, Verdict
+from qa.retrieval.relevance import Likelihood, ReadPaper, Relevance, Rounds, Verdict
 from qa.retrieval.scoring import Scores
 
 EXHAUSTIVE_ROUND = 40  # papers a round, where every paper will be read anyway
+POOL = 5000  # papers that feedback ranks: of a larger corpus the best by each of the two searches
+TEACHING = 10  # verdicts of a reader that teach something although none is an example
 _FIGURE = re.compile(r"\d")
 
 
@@ -84,6 +88,8 @@ class Search:
     asked: Query
     moved: Query
     ranking: Ranking
+    first: Ranking = field(default_factory=Ranking)  # for the question as it was asked
+    estimate: Estimate | None = None  # of what the judge calls "yes"; None: nothing was judged
     history: tuple[ReadPaper, ...] = ()  # the papers read, in order
     last: int = 0  # how many of them were the last round
     pseudo: PseudoFeedback | None = None  # only where nobody judges
@@ -97,9 +103,19 @@ class Search:
         return self._scores.get(paper_id, 0.0)
 
     @cached_property
+    def _first_scores(self) -> dict[str, float]:
+        return dict(zip(self.first.ids, self.first.scores, strict=True))
+
+    def asked_score(self, paper_id: str) -> float:
+        """Return the paper's score for the question as it was asked; 0 if it was no candidate."""
+        return self._first_scores.get(paper_id, 0.0)
+
+    @cached_property
     def _relative_scores(self) -> dict[str, float]:
-        relative = stopping.relative_scores(np.asarray(self.ranking.scores))
-        return dict(zip(self.ranking.ids, relative.tolist(), strict=True))
+        # The papers that no search finds would push the median down.
+        scores = np.asarray(self.ranking.scores)[: 2 * scoring.CANDIDATES]
+        relative = stopping.relative_scores(scores)
+        return dict(zip(self.ranking.ids, relative.tolist(), strict=False))
 
     def relative_score(self, paper_id: str) -> float:
         """Return the paper's score on a scale from the median candidate (0) to the best (1)."""
@@ -144,6 +160,7 @@ class Retriever:
         if self._only is not None:
             self.scope = Scope(count, len(self._only), filters.describe())
         self.embedding = embedder.name
+        self._learning: dict[str, Feedback] = {}  # by question: the last one's
 
     def rank(self, question: str) -> Search:
         """Rank the papers for the question as it was asked, for a judge or reader."""
@@ -162,7 +179,8 @@ class Retriever:
             step = scoring.FIRST_STEP
             vector = scoring.move_toward_best(vector, scores, found.vectors, self._mean, step)
             scores = found.scores(vector, self._mean, keywords) + extra
-        return Search(question, query, query, _ranking(found.ids, scores))
+        ranking = _ranking(found.ids, scores)
+        return Search(question, query, query, ranking, first=ranking)
 
     def rank_unjudged(self, question: str) -> Search:
         """Rank the papers by pseudo-relevance feedback, with the number to list.
@@ -215,24 +233,70 @@ class Retriever:
         """Rank again with what the verdicts have taught; the last round's are new."""
         verdicts, last = list(chain.from_iterable(rounds)), rounds[-1]
         read = tuple(ReadPaper(v.relevance, search.relative_score(v.paper_id)) for v in last)
-        moved = feedback.rocchio(search.asked, self._judged(verdicts), self._statistics)
-        found = self._candidates(moved, also=(verdict.paper_id for verdict in verdicts))
-        scores = feedback.rescore(moved.vector, found.vectors, found.keyword)
-        return replace(
+        feedback = self._feedback(search)
+        learned = feedback.learn(verdicts)
+        gone = {verdict.paper_id for verdict in verdicts}
+        unread = [row for row, id_ in enumerate(feedback.pool.ids) if id_ not in gone]
+        scored = [v for v in verdicts if v.paper_id in learned.held_out]
+        judged = [v for v in verdicts if v.relevance]
+        seen = replace(
             search,
-            moved=moved,
-            ranking=_ranking(found.ids, scores),
+            moved=learned.moved,
+            ranking=_ranking(feedback.pool.ids, learned.scores),
             history=search.history + read,
             last=len(read),
         )
+        if not scored:
+            return seen
+        return replace(
+            seen,
+            estimate=estimate(
+                [v.relevance == Relevance.YES for v in scored],
+                [learned.held_out[v.paper_id] for v in scored],
+                learned.scores[unread],
+                candidates=self.scope.candidates - len(judged) + len(scored),
+            ),
+        )
 
-    def _judged(self, verdicts: Sequence[Verdict]) -> JudgedPapers:
-        ids = [verdict.paper_id for verdict in verdicts]
-        vectors = self._store.vectors(ids)
-        return JudgedPapers(
-            [verdict.relevance for verdict in verdicts],
-            np.stack([vectors[id_][0] for id_ in ids]),
-            self._store.term_counts(ids),
+    def rerank_for_reader(self, search: Search, verdicts: Sequence[Verdict]) -> Search:
+        """Rank again by what a reader, who judges one by one, has judged so far.
+
+        A few papers that do not answer tell too little: the ranking then stays as it is. How many
+        papers to list where nobody judges stays in any case.
+        """
+        if not verdicts:
+            return search
+        asked = search if search.first.ids else self.rank(search.question)
+        moved, ranking = self.rerank(asked, (verdicts,)), search.ranking
+        examples = any(verdict.qualifies for verdict in verdicts)
+        if examples or len(verdicts) >= TEACHING:
+            ranking = replace(moved.ranking, listed=ranking.listed, likely=ranking.likely)
+        return replace(moved, ranking=ranking, pseudo=search.pseudo)
+
+    def _feedback(self, search: Search) -> Feedback:
+        """Return what learns for this question; it keeps what one round leaves for the next."""
+        if search.question not in self._learning:
+            self._learning = {search.question: Feedback(self._pool(search))}
+        return self._learning[search.question]
+
+    def _pool(self, search: Search) -> Pool:
+        ids: Sequence[str] = self.ids()
+        if len(ids) > POOL:
+            near = self._store.nearest(search.asked.vector, POOL, only=self._only)
+            worded = self._store.keyword(search.asked.terms, POOL, only=self._only)
+            ids = list(dict.fromkeys([*search.first.ids, *(id_ for id_, _ in near + worded)]))
+        words = WordMatrix(self._store.texts(ids))
+        vectors = self._store.abstract_vectors(ids) - self._mean
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        least = min(search.first.scores, default=0.0)
+        known = dict(zip(search.first.ids, search.first.scores, strict=True))
+        return Pool(
+            ids,
+            words,
+            vectors / np.maximum(lengths, 1e-9),
+            np.array([known.get(id_, least) for id_ in ids]),
+            words.text_row(search.embedded),
+            scoring.unit(search.asked.vector - self._mean).astype(np.float32),
         )
 
     def _query(self, question: str) -> Query:
@@ -240,12 +304,12 @@ class Retriever:
             work.result = vectors = self._embedder.embed([strip_asking(question)])
         return Query(vectors[0], keyword_terms(question))
 
-    def _candidates(self, query: Query, also: Iterable[str] = ()) -> _Candidates:
-        """Return what the two indexes find for the query, and the papers in `also`."""
+    def _candidates(self, query: Query) -> _Candidates:
+        """Return what the two indexes find for the query."""
         only, most = self._only, scoring.CANDIDATES
         near = [id_ for id_, _ in self._store.nearest(query.vector, most, only=only)]
         worded = [id_ for id_, _ in self._store.keyword(query.terms, most, only=only)]
-        ids = list(dict.fromkeys([*near, *worded, *also]))
+        ids = list(dict.fromkeys([*near, *worded]))
         vectors = self._store.vectors(ids)
         scores = dict(self._store.keyword(query.terms, len(ids), only=ids))
         return _Candidates(
@@ -279,21 +343,29 @@ class Retriever:
         """Return the mean vector of the corpus's papers, (dimension,)."""
         return self._store.mean_vector()
 
-    @cached_property
-    def _statistics(self) -> CorpusStatistics:
-        return CorpusStatistics(self.scope.corpus, self._mean, self._store.document_frequency)
-
-    def next_to_read(self, search: Search, rounds: Rounds, *, exhaustive: bool) -> Sequence[str]:
+    def next_to_read(
+        self,
+        search: Search,
+        rounds: Rounds,
+        *,
+        exhaustive: bool = False,
+        recall: float | None = None,
+    ) -> Sequence[str]:
         """Return the ids of the papers to read next, best first.
 
-        Empty when the stopping rule says so or all candidates are read; with `exhaustive` only when
-        every paper is.
+        Empty when all candidates are read, or when the stopping rule says so: with `recall`, when
+        that share is reached by the estimate. With `exhaustive` every paper is a candidate.
         """
         read = {verdict.paper_id for verdict in chain.from_iterable(rounds)}
         ids: Iterable[str] = search.ranking.ids
         size = stopping.next_round(search.history, search.last)
+        if recall is not None:
+            reached = search.estimate is not None and search.estimate.recall >= recall
+            size = 0 if reached else stopping.round_size(search.history, search.last)
+        if exhaustive or recall is not None:
+            ids = dict.fromkeys([*ids, *self.ids()])
         if exhaustive:
-            ids, size = dict.fromkeys([*ids, *self.ids()]), EXHAUSTIVE_ROUND
+            size = EXHAUSTIVE_ROUND
         return [id_ for id_ in ids if id_ not in read][:size]
 
     def ids(self) -> Sequence[str]:

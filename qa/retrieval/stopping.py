@@ -1,9 +1,10 @@
 """The stopping rule: how many papers to read next, and when to stop.
 
-The rule keeps a budget: the number of papers without an answer that may still be read. A paper that
-does not answer takes one from it. The first answer sets it anew, a further answer adds to it. So a
-question with one answer at the top of the ranking needs little reading, and one with many answers
-needs more. Reading stops when the budget is used up. `answering/pipeline.py` says why it stopped.
+With a recall to reach, reading stops when the expected share of the answers found has reached it;
+see `estimate`. Else the rule suits a person who waits. It keeps a budget: the number of papers
+without an answer that may still be read. The first answer sets it anew, a further answer adds to
+it. So a question with one answer at the top of the ranking needs little reading, and one with many
+answers needs more, but never more than MOST_PAPERS.
 """
 
 import math
@@ -15,22 +16,21 @@ from qa.retrieval.relevance import ReadPaper, Relevance
 from qa.retrieval.scoring import Scores
 
 # The budget, in papers without an answer.
-AT_START = 20.0
-UNTIL_FIRST_ANSWER = 10.0  # on top of it while there is no answer: the first one may rank low
+AT_START = 30.0
 AFTER_FIRST_ANSWER = 18.0  # if the first answer was in the first round
 MOST_FOR_LATE_ANSWER = 20  # else one more for each paper read before it, but at most this many
 PER_ANSWER = 12.0  # added for a further answer
-# After n > 1 answers the budget is at most min(LIMIT_BASE + LIMIT_PER_ANSWER x (n - 1), LIMIT).
-LIMIT_BASE, LIMIT_PER_ANSWER, LIMIT = 33.0, 3.0, 45.0
+LIMIT = 45.0  # after any number of answers
 PARTLY_COSTS = 1 / 3  # taken off for a paper that answers in part: more may be near
 
 # An answer with a low relative score may be a mistake of the judge: it adds less.
 DOUBTED = 0.15  # relative score up to which an answer adds nothing
 TRUSTED = 0.35  # relative score from which it adds all
 
-FIRST_ROUND, ROUND = 10, 10  # papers
-ROUND_AFTER_NO_ANSWER = 20  # papers, after a round in which no paper answered
+ROUND = 10  # papers; twice as many after a round in which no paper answered
 REMAINDER = 5  # papers; fewer than these are read with the round before
+MOST_PAPERS = 400  # read without a recall to reach
+MOST_SECONDS = 600.0  # spent judging without a recall to reach
 
 
 def relative_scores(scores: Scores) -> Scores:
@@ -50,20 +50,16 @@ def papers_left(history: Sequence[ReadPaper]) -> float:
         if read.relevance == Relevance.YES:
             found += 1
             if found == 1:
-                late = min(before, MOST_FOR_LATE_ANSWER) if before >= FIRST_ROUND else 0
+                late = min(before, MOST_FOR_LATE_ANSWER) if before >= ROUND else 0
                 left = AFTER_FIRST_ANSWER + late
             else:
                 trust = min(max((read.relative_score - DOUBTED) / (TRUSTED - DOUBTED), 0.0), 1.0)
-                left = max(left - 1.0, min(left + trust * PER_ANSWER, _limit(found)))
+                left = max(left - 1.0, min(left + trust * PER_ANSWER, LIMIT))
         elif read.relevance == Relevance.PARTLY:
             left -= PARTLY_COSTS
         elif read.relevance == Relevance.NO:
             left -= 1.0
-    return left if found else left + UNTIL_FIRST_ANSWER
-
-
-def _limit(found: int) -> float:
-    return min(LIMIT_BASE + LIMIT_PER_ANSWER * (found - 1), LIMIT)
+    return left
 
 
 def next_round(history: Sequence[ReadPaper], last: int) -> int:
@@ -72,9 +68,12 @@ def next_round(history: Sequence[ReadPaper], last: int) -> int:
     `last` is how many of the history's papers were the last round. A round reads no more than the
     budget allows, so that nothing is read in vain, and leaves no small remainder for another round.
     """
-    if not history:
-        return FIRST_ROUND
-    fruitful = any(read.relevance == Relevance.YES for read in history[len(history) - last :])
-    size = ROUND if fruitful else ROUND_AFTER_NO_ANSWER
     left = max(0, math.ceil(papers_left(history) - 1e-9))
-    return left if left <= size + REMAINDER else size
+    size = round_size(history, last)
+    return left if left <= size + REMAINDER and history else size
+
+
+def round_size(history: Sequence[ReadPaper], last: int) -> int:
+    """Return how many papers a round reads where nothing limits it."""
+    fruitful = any(read.relevance == Relevance.YES for read in history[len(history) - last :])
+    return ROUND if fruitful or not history else 2 * ROUND

@@ -72,7 +72,7 @@ def _asked(asked: Asked, *, content: bool) -> Attributes:
         "gen_ai.operation.name": "invoke_workflow",
         "gen_ai.workflow.name": "ask",
     }
-    counts = {"papers": limits.papers, "tokens": limits.tokens}
+    counts = {"papers": limits.papers, "tokens": limits.tokens, "recall": limits.recall}
     attributes |= {f"qa.limit.{name}": n for name, n in counts.items() if n is not None}
     flags = {"quick": limits.quick, "exhaustive": limits.exhaustive}
     attributes |= {f"qa.limit.{name}": True for name, is_set in flags.items() if is_set}

@@ -44,6 +44,7 @@ class Reply:
     finish: str | None = "stop"
     usage: Mapping[str, Any] | None = field(default_factory=lambda: dict(USAGE))
     message: Mapping[str, Any] = field(default_factory=dict)  # further fields: refusal, tool_calls
+    logprobs: Mapping[str, Any] | None = None
     size: int = 5
     ignore_stream: bool = False
 
@@ -56,6 +57,7 @@ class Reply:
     def completion(self) -> dict[str, Any]:
         message = {"role": "assistant", "content": self.text, **self.message}
         choice = {"index": 0, "finish_reason": self.finish, "message": message}
+        choice |= {"logprobs": self.logprobs} if self.logprobs else {}
         document = {"id": "c-1", "object": "chat.completion", "choices": [choice]}
         return document | ({"usage": self.usage} if self.usage else {})
 

@@ -4,6 +4,7 @@ import json
 import re
 
 import paths
+from judges import ANSWERING
 
 QUESTIONS = paths.TESTS / "seed_questions.jsonl"
 _JUDGED = re.compile(r"^\[(P\d+)\] (.*)\n((?:\(\d+\) .*\n?)+)", re.MULTILINE)
@@ -13,6 +14,11 @@ _GIVEN = re.compile(r"^\[(\d+)\] (.*) \(answers (fully|partly)\)$", re.MULTILINE
 def labelled(path=QUESTIONS):
     lines = path.read_text(encoding="utf-8").splitlines()
     return {entry["question"]: entry for entry in map(json.loads, lines)}
+
+
+def _entrance_labels(question):
+    """Return what a model that judges well knows of the entrance test."""
+    return {"relevant": [ANSWERING[question]]} if question in ANSWERING else {}
 
 
 class LabelModel:
@@ -26,7 +32,8 @@ class LabelModel:
         prompt = body["messages"][-1]["content"]
         question = re.search(r"^Question: (.*)$", prompt, re.MULTILINE)[1]
         if "Judge these" in prompt:
-            return self._verdicts(self._questions.get(question, {}), prompt)
+            labels = self._questions.get(question) or _entrance_labels(question)
+            return self._verdicts(labels, prompt)
         return self._answer(prompt)
 
     def _verdicts(self, labels, prompt):

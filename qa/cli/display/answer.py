@@ -81,16 +81,25 @@ def show_ranked(out: Console, question: str, papers: Iterable[ListedPaper]) -> N
             print_hanging(out, _quote(clean(evidence.text), question), 6, first=5)
 
 
+HEADINGS = {"in part": "In part:", "possible": "Possible:"}  # by what restricts a paper
+
+
 def show_papers(out: Console, answer: Answer) -> None:
-    """Print the papers of the answer, those that answer in part under a heading of their own."""
+    """Print the papers of the answer: those that answer in part, or are possible, under headings.
+
+    Where only the reader has judged some, the others that are likely by score have a heading too.
+    """
     in_full = len(answer.papers) <= MAX_PAPERS_IN_FULL
-    partly = [p for p in answer.papers if qualifier(p)]
-    fully = [p for p in answer.papers if not qualifier(p)]
     by_score = answer.model is None
+    judged = any(paper.relevance for paper in answer.papers)
+    groups: dict[str, list[ListedPaper]] = {"": [], "In part:": [], "Likely:": [], "Possible:": []}
+    for paper in answer.papers:
+        heading = HEADINGS.get(qualifier(paper), "")
+        groups["Likely:" if judged and paper.likelihood and not heading else heading].append(paper)
+    nearest = "Nearest:" if by_score else "Nearest, but no answer:"
     for heading, papers, every_sentence in (
-        ("", fully, in_full),
-        ("Possible:" if by_score else "In part:", partly, in_full),
-        ("Nearest:" if by_score else "Nearest, but no answer:", answer.nearest, True),
+        *((heading, papers, in_full) for heading, papers in groups.items()),
+        (nearest, answer.nearest, True),
     ):
         if heading and papers:
             out.print(Text(heading, style="bold"))
