@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qa.answering.assemble import SENTENCES, listed_papers, papers_by_score
 from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Stopped
 from qa.answering.safe_text import clean, clean_line
-from qa.answering.wording import WHY_STOPPED, source_name
+from qa.answering.wording import WHY_STOPPED, missing_text, source_name
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.library import Found, Library
