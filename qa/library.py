@@ -209,9 +209,7 @@ class Library:
         finally:
             await chat.close()
 
-    async def judged_by(
-        self, judge: Judge, question: str, limits: Limits = NO_LIMITS
-    ) -> Finished:
+    async def judged_by(self, judge: Judge, question: str, limits: Limits = NO_LIMITS) -> Finished:
         """Answer with another judge and without a writer, for measuring."""
         asked = Asked(question=question, limits=limits)
         return await _run(PipelineParts(self.retriever(), judge=judge), asked, ignore_event)

@@ -38,7 +38,7 @@ from qa.answering.events import (
     Written,
 )
 from qa.answering.judge import Judge
-from qa.answering.reading import Limits, ReadingHistory
+from qa.answering.reading import ReadingHistory
 from qa.answering.results import AnswerWarning, Stopped
 from qa.answering.safe_text import CleanStream
 from qa.answering.verify import Finding

@@ -146,9 +146,7 @@ def ask(
 
     config = configured(corpus, model)
     options = CommandOptions(
-        limits=Limits(
-            limit, max_tokens_total, quick=quick, exhaustive=exhaustive, recall=recall
-        ),
+        limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive, recall=recall),
         filters=filters_of(year, author, venue, source),
         cached=not no_cache,
         refresh=refresh,

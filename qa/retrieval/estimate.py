@@ -28,11 +28,11 @@ from qa.retrieval.scoring import Scores
 LEVEL = 0.9  # probability that the interval holds the true number
 
 # Coefficients of regressions, each beginning with the constant's; the figures are logarithms.
-LEFT_MEAN = (2.627, 0.345, -0.946)  # promised, barren
-LEFT_SIZE = (-1.152, -0.02, 0.474)  # barren, last
-RANDOM_MEAN = (-1.143, 0.235, 0.818, 0.059)  # rate among the low, unread, promised
-RANDOM_SIZE = (0.358, 0.488)  # read
-IS_RANDOM = (-5.037, -0.261, 2.472, 0.341, -0.318)  # low, lowest, read, found
+LEFT_MEAN = (3.651, 0.232, -1.148)  # promised, barren
+LEFT_SIZE = (-0.625, -0.261, 0.451)  # barren, last
+RANDOM_MEAN = (-0.98, 0.231, 0.806, 0.037)  # rate among the low, unread, promised
+RANDOM_SIZE = (0.541, 0.461)  # read
+IS_RANDOM = (-3.481, -0.549, 2.276, 0.165, -0.24)  # low, lowest, read, found
 
 LOW, LOWEST = 0.5, 0.25  # shares of the papers read, by score
 LAST = 100  # papers
@@ -141,7 +141,9 @@ def missing_distribution(seen: Figures) -> Scores:
         np.dot(LEFT_MEAN, [1, promised, barren]), np.dot(LEFT_SIZE, [1, barren, last]), seen.unread
     )
     random = _negative_binomial(
-        np.dot(RANDOM_MEAN, [1, rate, unread, promised]), np.dot(RANDOM_SIZE, [1, read]), seen.unread
+        np.dot(RANDOM_MEAN, [1, rate, unread, promised]),
+        np.dot(RANDOM_SIZE, [1, read]),
+        seen.unread,
     )
     share = 1 / (1 + np.exp(-np.dot(IS_RANDOM, [1, low, lowest, read, found])))
     return np.asarray((1 - share) * left + share * random)

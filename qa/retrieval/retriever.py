@@ -13,8 +13,8 @@ from qa.corpus.papers import Paper
 from qa.corpus.words import content_word_spans
 from qa.index.embedding.base import Embedder, FloatArray, Passage
 from qa.index.generation import Generation
-from qa.progress import Work, observed
 from qa.index.word_matrix import WordMatrix
+from qa.progress import Work, observed
 from qa.retrieval import scoring, stopping
 from qa.retrieval.estimate import Estimate, estimate
 from qa.retrieval.feedback import Feedback, Pool
@@ -328,7 +328,12 @@ class Retriever:
         return self._store.mean_vector()
 
     def next_to_read(
-        self, search: Search, rounds: Rounds, *, exhaustive: bool = False, recall: float | None = None
+        self,
+        search: Search,
+        rounds: Rounds,
+        *,
+        exhaustive: bool = False,
+        recall: float | None = None,
     ) -> Sequence[str]:
         """Return the ids of the papers to read next, best first.
 
