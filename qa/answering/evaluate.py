@@ -167,7 +167,7 @@ def score(
         abstained=not answer.papers,
         seconds=answer.seconds.total,
         missed=tuple(sorted(question.relevant - set(found))),
-        expected=estimate and estimate.recall,
+        expected=estimate.recall if estimate else None,
         interval=(estimate.low, estimate.high) if estimate else None,
         truth=len(question.relevant) if truth is None else truth,
     )

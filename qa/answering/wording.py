@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import PurePath
+from typing import Protocol
 
 from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Stopped
 from qa.answering.safe_text import clean_line
@@ -42,7 +43,8 @@ def coverage_line(answer: Answer) -> str:
         papers = counted(len(answer.papers), "paper is", "papers are")
         return f"{papers} nearest by score, of {among}: {', '.join(parts)}. {UNREAD}"
     why = f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
-    left = missing_text(coverage)
+    unread = coverage.candidates - coverage.read
+    left = missing_text(coverage.estimate, found=coverage.relevant, unread=unread)
     return f"{reading_line(coverage)}{left and f'; {left}'}{why}. {_spent(answer)}"
 
 
@@ -58,15 +60,23 @@ def reading_line(coverage: Coverage) -> str:
     return f"{parts[0]}: {', '.join(parts[1:])}"
 
 
-def missing_text(coverage: Coverage) -> str:
+class Bounds(Protocol):
+    """The bounds of an estimate, of whatever type it is."""
+
+    @property
+    def low(self) -> int: ...  # noqa: D102
+    @property
+    def high(self) -> int: ...  # noqa: D102
+
+
+def missing_text(estimate: Bounds | None, *, found: int, unread: int) -> str:
     """Return how many more papers probably answer: `probably 0 to 5 more among the 491 unread`.
 
     Empty where every paper was read or nothing was judged.
     """
-    estimate, unread = coverage.estimate, coverage.candidates - coverage.read
     if estimate is None or not unread:
         return ""
-    low, high = (max(0, bound - coverage.relevant) for bound in (estimate.low, estimate.high))
+    low, high = (max(0, bound - found) for bound in (estimate.low, estimate.high))
     more = f"{low:,} to {high:,}" if low < high else f"{high:,}" if high else "no"
     return f"probably {more} more among the {unread:,} unread"
 

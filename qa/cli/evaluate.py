@@ -86,7 +86,7 @@ def score_file(  # noqa: PLR0913 - the options of the command
             _print_changes(display.err if as_json else display.out, earlier, scores)
 
 
-def _results(
+def _results(  # noqa: PLR0913 - what to ask, and how to judge
     library: Library,
     questions: list[Question],
     display: Display,
@@ -129,12 +129,10 @@ def _print(out: Console, scores: list[Score], settings: str) -> None:
     out.print(settings)
     estimated = estimate_summary(scores)
     if estimated is not None:
-        cells = {name: _share(value) for name, value in estimated.items()}
-        out.print(
-            f"estimate: the interval held the truth in {cells['held']} of {estimated['questions']}, "
-            f"median width {cells['width']} of the truth;"
-        )
-        out.print(f"recall expected {cells['expected']}, found {cells['found']}")
+        share = {name: _share(value) for name, value in estimated.items()}
+        held = f"the interval held the truth in {share['held']} of {estimated['questions']}"
+        out.print(f"estimate: {held}, median width {share['width']} of the truth;")
+        out.print(f"recall expected {share['expected']}, found {share['found']}")
 
 
 def _share(value: float | None) -> str:

@@ -438,7 +438,8 @@ def _verdicts(coverage: CoverageResult) -> str:
     counts = [f"{coverage.relevant} answer", f"{coverage.partly} in part"]
     counts += [f"{coverage.unjudged} unjudged"] if coverage.unjudged else []
     why = f" ({WHY_STOPPED[Stopped(coverage.stopped)]})" if coverage.stopped else ""
-    left = missing_text(coverage)
+    unread = coverage.candidates - coverage.read
+    left = missing_text(coverage.estimate, found=coverage.relevant, unread=unread)
     return ", ".join(counts) + (left and f"; {left}") + why
 
 

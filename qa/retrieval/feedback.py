@@ -91,7 +91,8 @@ class Feedback:
         )
 
     def _products_with(self, words: NDArray[np.float32], vector: NDArray[np.floating]) -> Scores:
-        return np.asarray(self.pool.words.products(words) + self.pool.vectors @ vector)
+        dense = np.asarray(self.pool.vectors @ vector, dtype=np.float64)
+        return self.pool.words.products(words) + dense
 
     def _examples(self, rows: Sequence[int], good: Scores) -> tuple[Scores, Scores, Scores]:
         """Return products (n + 1, n + 1), targets and costs (n + 1,) of the rows and the question.
