@@ -194,7 +194,7 @@ class Pipeline(Workflow):
                 state=state,
                 stopped=ev.stopped,
                 papers=papers,
-                text="\n".join(map(_quotation, papers)),
+                text="\n".join(_quotation(entry) for entry in papers if entry.sentences),
                 usage=Usage(),
                 failure=ev.failure,
             )

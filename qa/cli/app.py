@@ -16,6 +16,7 @@ from qa.cli.options import (
     Corpus,
     Form,
     Model,
+    NoConditions,
     Question,
     QuestionOrFile,
     Source,
@@ -83,6 +84,7 @@ def ask(
     author: Author = None,
     venue: Venue = None,
     source: Source = None,
+    no_conditions: NoConditions = False,
     form: Form = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Take in what changed in the corpus first.")
@@ -142,6 +144,7 @@ def ask(
     options = CommandOptions(
         limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive),
         filters=filters_of(year, author, venue, source),
+        conditions=not no_conditions,
         cached=not no_cache,
         refresh=refresh,
         strict=strict,
@@ -229,6 +232,7 @@ def search(
     author: Author = None,
     venue: Venue = None,
     source: Source = None,
+    no_conditions: NoConditions = False,
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
@@ -242,7 +246,12 @@ def search(
 
     filters = filters_of(year, author, venue, source)
     code = search_once(
-        question_of(question), configured(corpus), filters, limit=limit, as_json=as_json
+        question_of(question),
+        configured(corpus),
+        filters,
+        conditions=not no_conditions,
+        limit=limit,
+        as_json=as_json,
     )
     raise typer.Exit(code)
 

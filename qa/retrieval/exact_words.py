@@ -18,7 +18,7 @@ from qa.corpus.words import STOP_WORDS
 MOST_EXACT = 2000  # papers that are looked through for one name
 # Papers that may have a name for it to be rare: it then counts in a question with other words.
 RARE, RARE_SHARE = 5, 0.03
-OTHERWISE = 0.8  # weight of another way to write a name
+OTHERWISE = 0.5  # weight of another way to write a name
 LONGEST_SPLIT = 12  # characters of a name that may also be written in two parts
 MOST_CAPITALS = 0.5  # share of the words; where more are capitalised, capitals tell nothing
 
@@ -117,7 +117,7 @@ def exact_words(question: str) -> tuple[ExactWord, ...]:
     """Return the question's quoted phrases and what has the form of a name, in order."""
     quoted = [ExactWord(phrase.strip()) for phrase in _QUOTED.findall(question)]
     tokens = [t.removesuffix("'s").removesuffix("’s") for t in _tokens(question)]
-    if question.isupper():
+    if question.isupper() and len(tokens) > 2:  # capitals tell nothing
         return tuple(word for word in quoted if word.parts)
     many = sum(token[0].isupper() for token in tokens[1:]) > MOST_CAPITALS * len(tokens[1:])
     names = [ExactWord(t, is_certain=True) for t in tokens if _is_name(t)]

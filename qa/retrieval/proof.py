@@ -6,6 +6,8 @@ what others have done. What tells nothing about the work (copyright, funding, le
 never shown. The weights were chosen on 22 facts of four corpora; near them results change little.
 """
 
+# ruff: noqa: RUF001 (patterns contain a multiplication sign)
+
 import re
 from collections.abc import Sequence
 

@@ -14,6 +14,7 @@ from qa.errors import UsageError
 TOPIC = 5  # content words, at most, of a question without a verb: "local learning rules"
 LONGEST = 2000  # characters of a question; far below any model's context
 
+_NO_CONTENT = frozenset({"published", "written", "released", "come", "exist", "write", "publish"})
 _WORD = re.compile(r"[^\W_]+")
 
 # "which papers …", "list all the papers that …", "for graphs, which papers …", "studies on …"
@@ -129,6 +130,12 @@ def content_words(question: str) -> list[str]:
     """Return the question's words in lower case, each once; stop words only if it has no others."""
     words = list(dict.fromkeys(_WORD.findall(strip_asking(question).lower())))
     return [word for word in words if word not in STOP_WORDS] or words
+
+
+def has_content(question: str) -> bool:
+    """Tell whether it asks for more than papers, as "which papers are there?" does not."""
+    words = _WORD.findall(strip_asking(question).lower())
+    return any(word not in STOP_WORDS and word not in _NO_CONTENT for word in words)
 
 
 def word_start(word: str) -> str:

@@ -28,6 +28,7 @@ from qa.retrieval.query import (
     QuestionForm,
     content_words,
     form_of,
+    has_content,
     keyword_terms,
     strip_asking,
 )
@@ -230,6 +231,8 @@ class Retriever:
         Where many papers answer, the question's vector is moved toward the best ones first, by
         pseudo-relevance feedback. Where one does, that would lose it.
         """
+        if self._only is not None and not self._picked and not has_content(question):
+            return self._all_that_pass(question)
         search, evidence = self._rank(question)
         if not evidence.found.ids:
             return search
@@ -251,6 +254,12 @@ class Retriever:
             listed, likely = _lengths(form, np.asarray(search.ranking.scores))
             search = replace(search, ranking=replace(search.ranking, listed=listed, likely=likely))
         return replace(search, missing=missing)
+
+    def _all_that_pass(self, question: str) -> Search:
+        """List every paper that passes the filters, for a question that asks for nothing else."""
+        ids, query = tuple(self.ids()), self._query(question)
+        ranking = Ranking(ids, (1.0,) * len(ids), listed=len(ids), likely=len(ids))
+        return Search(question, query, query, ranking)
 
     def _rank_set(self, search: Search, evidence: _Evidence, similar: float) -> Search:
         """Rank for a question that many papers answer, by pseudo-relevance feedback."""
