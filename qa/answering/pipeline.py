@@ -287,7 +287,7 @@ def _writing_warnings(text: str, trouble: str | None) -> tuple[AnswerWarning, ..
 
 
 def _quotations(papers: tuple[NumberedPaper, ...]) -> str:
-    return "\n".join(map(_quotation, papers))
+    return "\n".join(_quotation(entry) for entry in papers if entry.sentences)
 
 
 def _quotation(entry: NumberedPaper) -> str:

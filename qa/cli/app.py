@@ -17,6 +17,7 @@ from qa.cli.options import (
     Corpus,
     Form,
     Model,
+    NoConditions,
     Question,
     Recall,
     Source,
@@ -91,6 +92,7 @@ def ask(
     author: Author = None,
     venue: Venue = None,
     source: Source = None,
+    no_conditions: NoConditions = False,
     form: Form = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Take in what changed in the corpus first.")
@@ -158,6 +160,7 @@ def ask(
     options = CommandOptions(
         limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive, recall=recall),
         filters=filters_of(year, author, venue, source),
+        conditions=not no_conditions,
         cached=not no_cache,
         refresh=refresh,
         strict=strict,
@@ -254,6 +257,7 @@ def search(
     author: Author = None,
     venue: Venue = None,
     source: Source = None,
+    no_conditions: NoConditions = False,
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
@@ -267,7 +271,12 @@ def search(
 
     filters = filters_of(year, author, venue, source)
     code = search_once(
-        question_of(question), configured(corpus), filters, limit=limit, as_json=as_json
+        question_of(question),
+        configured(corpus),
+        filters,
+        conditions=not no_conditions,
+        limit=limit,
+        as_json=as_json,
     )
     raise typer.Exit(code)
 

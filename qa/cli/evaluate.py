@@ -86,7 +86,7 @@ def score_file(  # noqa: PLR0913 - the options of the command
             _print_changes(display.err if as_json else display.out, earlier, scores)
 
 
-def _results(  # noqa: PLR0913 - what to ask, and how to judge
+def _results(
     library: Library,
     questions: list[Question],
     display: Display,
