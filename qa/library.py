@@ -9,7 +9,7 @@ import asyncio
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -18,13 +18,21 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from qa.answering.assemble import PipelineParts, listed_papers, papers_by_score
-from qa.answering.events import Asked, Finished, Judging
+from qa.answering.cell_cache import CellCache
+from qa.answering.events import Asked, Filling, Finished, Judging, TableBegun
 from qa.answering.judge import Judge, ModelJudge
 from qa.answering.pipeline import Pipeline
-from qa.answering.reading import Limits
+from qa.answering.reading import Limits, Reading
 from qa.answering.results import Answer, ListedPaper
+from qa.answering.table import Expected, Table, checked_columns
+from qa.answering.table_filler import (
+    Filled,
+    TableFiller,
+    nearest_cells,
+    table_of,
+)
 from qa.answering.verdict_cache import VerdictCache
-from qa.answering.writer import Writer
+from qa.answering.writer import NumberedPaper, Writer
 from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
@@ -56,6 +64,7 @@ POLL = 0.1  # seconds between looks at whether the caller was cancelled
 LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
 PROMPTS = ("judge.system", "judge.user", "answer.system", "answer.user")
+TABLE_PROMPTS = ("table.system", "table.user")
 HOW_TO_WRITE = (
     "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
     "or QA_MODEL to a model file (.gguf)."
@@ -264,8 +273,13 @@ class Library:
             judge=judge,
             writer=writer if options.write else None,
             model=self.model,
-            base_url=LOOPBACK if self._local else self.config.base_url,
+            base_url=self.base_url,
         )
+
+    @property
+    def base_url(self) -> str | None:
+        """Return where the chat model is served; None: at OpenAI, or there is no model."""
+        return LOOPBACK if self._local else self.config.base_url
 
     @property
     def identity(self) -> str:
@@ -274,9 +288,102 @@ class Library:
         return f"{self.model or ''}\0{place or ''}"
 
     def _verdicts(self, prompts: Mapping[str, Prompt]) -> VerdictCache:
-        parts = (self.identity, prompts["judge.system"].text, prompts["judge.user"].text)
-        judge = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        judge = self._prompted(prompts["judge.system"], prompts["judge.user"])
         return VerdictCache(verdicts_path(self.config), judge)
+
+    def _prompted(self, *prompts: Prompt) -> str:
+        """Return what identifies the chat model under these prompts."""
+        parts = (self.identity, *(prompt.text for prompt in prompts))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    async def atable(  # noqa: PLR0913 - each is a setting of its own
+        self,
+        question: str | None,
+        columns: Sequence[str],
+        *,
+        papers: Sequence[str] = (),
+        limits: Limits = NO_LIMITS,
+        filters: Filters = EVERYTHING,
+        cached: bool = True,
+        on_event: EventListener = ignore_event,
+    ) -> Table:
+        """Return a table with a row for each paper that answers the question.
+
+        `columns` are texts such as "Data set" or "Code: is code released?"; see `Column.parse`.
+        With `papers`, ids or the starts of ids, these papers make the rows and the question is not
+        asked. A value stands in its abstract, or there is none. Cells that the model filled before
+        are not asked for again, unless `cached` is false. `table` waits. Raises QAError.
+        """
+        wanted, answer = checked_columns(columns), None
+        if papers:
+            listed = self._given(papers)
+        else:
+            options = AskOptions(limits, filters, cached=cached, write=False, on_event=on_event)
+            answer = (await self.answer(question or "", options)).answer
+            listed = answer.papers
+        whole = self.papers_of(listed)
+        if (self.model if answer is None else answer.model) is None:
+            cells = nearest_cells(wanted, whole, self.retriever())
+            return table_of(question, wanted, listed, Filled(cells), answer)
+        chat = self.chat()
+        try:
+            filler = self._filler(chat, cached=cached, on_event=on_event)
+            on_event(TableBegun(expected=filler.expected(wanted, whole)))
+            filled = await filler.fill(wanted, whole)
+        finally:
+            await chat.close()
+        return table_of(question, wanted, listed, filled, answer, self.model, self.base_url)
+
+    table = _blocking(atable)
+
+    def expected_table(
+        self,
+        question: str | None,
+        columns: Sequence[str],
+        *,
+        papers: Sequence[str] = (),
+        filters: Filters = EVERYTHING,
+        cached: bool = True,
+    ) -> Expected:
+        """Return what filling a table will take, without asking the model anything.
+
+        Without `papers` these are the papers that the ranking lists: the question is not asked, so
+        that nobody knows yet which ones answer. Raises QAError.
+        """
+        wanted = checked_columns(columns)
+        if papers:
+            ids = [entry.id for entry in self._given(papers)]
+        else:
+            ranking = (
+                self.retriever(filters).rank_unjudged(checked_question(question or "")).ranking
+            )
+            ids = list(ranking.ids[: ranking.listed])
+        filler = self._filler(self.chat(), cached=cached, on_event=ignore_event)
+        return filler.expected(wanted, self.generation.papers(ids))
+
+    def _given(self, starts: Sequence[str]) -> tuple[ListedPaper, ...]:
+        """Return the papers whose ids begin like these, numbered; raises UsageError."""
+        papers = []
+        for start in dict.fromkeys(starts):
+            found = self.papers_with(start) if start else []
+            if len(found) != 1:
+                many = f"{len(found)} papers have ids that begin" if found else "No paper has an id"
+                raise UsageError(f"{many} with {start!r}: search and papers list ids.")
+            papers += found
+        numbered = enumerate(dict.fromkeys(papers), start=1)
+        return listed_papers([NumberedPaper(n, paper, (), 0.0) for n, paper in numbered])
+
+    def _filler(self, chat: Chat, *, cached: bool, on_event: EventListener) -> TableFiller:
+        system, user = (load_prompt(name, self.config.prompts) for name in TABLE_PROMPTS)
+        path, model = verdicts_path(self.config), self._prompted(system, user)
+        return TableFiller(
+            chat,
+            system,
+            user,
+            CellCache(path, model) if cached else None,
+            one_by_one=self._local is not None,
+            on_filled=lambda done, of: on_event(Filling(done=done, of=of)),
+        )
 
     def papers(self, filters: Filters = EVERYTHING) -> list[Paper]:
         """Return every paper of the corpus that passes the filters, in a fixed order."""
@@ -285,6 +392,19 @@ class Library:
     def papers_of(self, entries: Iterable[ListedPaper]) -> list[Paper]:
         """Return the papers of an answer or a search, with all that is known of them."""
         return self.generation.papers([entry.id for entry in entries])
+
+    def reading_log(self, finished: Finished) -> list[Reading]:
+        """Return the papers that were read for an answer, in the order of reading."""
+        entries = [
+            (number, verdict)
+            for number, verdicts in enumerate(finished.reading.rounds, start=1)
+            for verdict in verdicts
+        ]
+        papers = self.generation.papers([verdict.paper_id for _, verdict in entries])
+        return [
+            Reading(number, paper, verdict)
+            for (number, verdict), paper in zip(entries, papers, strict=True)
+        ]
 
     def papers_with(self, start: str) -> list[Paper]:
         """Return the papers whose id begins like this."""

@@ -234,7 +234,8 @@ class Pipeline(Workflow):
     async def assemble(self, ev: Written) -> Finished:
         """Put the result together: the answer, its papers, and what the check found meanwhile."""
         answer = assemble_answer(ev, self._parts)
-        return Finished(answer=answer, ranked=ev.state.search.ranking.ids)
+        ranked, reading = ev.state.search.ranking.ids, ev.state.reading
+        return Finished(answer=answer, ranked=ranked, reading=reading)
 
 
 def _show(ctx: Context, checked: "Checked", papers: tuple[NumberedPaper, ...]) -> None:

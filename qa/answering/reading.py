@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from qa.answering.judge import Judged
 from qa.answering.results import Coverage, Stopped
+from qa.corpus.papers import Paper
 from qa.errors import UsageError
 from qa.llm.messages import Usage
 from qa.retrieval.relevance import Relevance, Verdict
@@ -26,6 +27,15 @@ class Limits:
             raise UsageError("A limit of papers or tokens must be 1 or more.")
         if self.quick and self.exhaustive:
             raise UsageError("A reading is quick or exhaustive, not both.")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One paper that was read: an entry of the reading log."""
+
+    round: int  # from 1
+    paper: Paper
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)

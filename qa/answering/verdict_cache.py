@@ -34,7 +34,7 @@ class VerdictCache:
     def get(self, question: str, papers: Sequence[Paper]) -> dict[str, Verdict]:
         """Return the known verdicts on these papers, by paper id."""
         try:
-            with closing(_connect(self._path)) as db:
+            with closing(connect(self._path, _SCHEMA)) as db:
                 found = (self._row(db, question, paper) for paper in papers)
                 return {verdict.paper_id: verdict for verdict in found if verdict}
         except (sqlite3.Error, OSError, ValueError) as exc:
@@ -56,7 +56,7 @@ class VerdictCache:
             if v.relevance is not None
         ]
         try:
-            with closing(_connect(self._path)) as db, db:
+            with closing(connect(self._path, _SCHEMA)) as db, db:
                 db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
         except (sqlite3.Error, OSError) as exc:
             self.trouble = f"Verdicts cannot be kept in {self._path}: {exc}"
@@ -66,11 +66,12 @@ class VerdictCache:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, schema: str) -> sqlite3.Connection:
+    """Open the file, making it and the table of this schema where they are missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=BUSY)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute(_SCHEMA)
+    db.execute(schema)
     return db
 
 
@@ -79,7 +80,7 @@ def verdict_count(path: Path) -> int:
     if not path.exists():
         return 0
     try:
-        with closing(_connect(path)) as db:
+        with closing(connect(path, _SCHEMA)) as db:
             return int(db.execute("SELECT count(*) FROM verdicts").fetchone()[0])
     except sqlite3.Error:
         return 0

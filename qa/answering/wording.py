@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Stopped
 from qa.answering.safe_text import clean_line
+from qa.answering.table import CellState, Table
 from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
 
@@ -35,8 +36,11 @@ def coverage_line(answer: Answer) -> str:
         among = f"{coverage.candidates:,}{_filter(coverage)}"
         papers = counted(len(answer.papers), "paper is", "papers are")
         return f"{papers} nearest by score, of {among}: {', '.join(parts)}. {UNREAD}"
-    why = f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
-    return f"{reading_line(coverage)}{why}. {_spent(answer)}"
+    return f"{reading_line(coverage)}{_why_stopped(coverage)}. {_spent(answer)}"
+
+
+def _why_stopped(coverage: Coverage) -> str:
+    return f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
 
 
 def reading_line(coverage: Coverage) -> str:
@@ -60,7 +64,7 @@ def _filter(coverage: Coverage | Scope) -> str:
     return f" ({clean_line(coverage.filter)})" if coverage.filter else ""
 
 
-def _spent(answer: Answer) -> str:
+def _spent(answer: Answer | Table) -> str:
     usage: ModelUsage = answer.usage
     about = "about " if usage.estimated else ""
     calls = counted(usage.calls, "call", "calls")
@@ -71,6 +75,34 @@ def _spent(answer: Answer) -> str:
 def counted(number: int, one: str, many: str) -> str:
     """Return the number with the word for one or for many: `1 paper`, `1,200 papers`."""
     return f"{number:,} {one if number == 1 else many}"
+
+
+def coverage_text(table: Table) -> str:
+    """Return how many papers were read to choose those of a table; empty where they were given."""
+    coverage = table.coverage
+    if coverage is None:
+        return ""
+    if not coverage.read:
+        rows = counted(len(table.rows), "paper is", "papers are")
+        return f"{rows} nearest by score, of {candidates_text(coverage)}. {UNREAD}"
+    return f"{reading_line(coverage)}{_why_stopped(coverage)}."
+
+
+def cells_line(table: Table) -> str:
+    """Return how many cells a table has, and what became of them."""
+    cells = len(table.rows) * len(table.columns)
+    if table.model is None:
+        return f"No chat model filled it: {counted(cells, 'cell has', 'cells have')} no value."
+    kinds = {
+        "stated": CellState.STATED,
+        "not stated": CellState.NOT_STATED,
+        "in doubt": CellState.DOUBTED,
+        "could not be read": CellState.UNREADABLE,
+    }
+    parts = [f"{table.count(state):,} {words}" for words, state in kinds.items()]
+    kept = [part for part in parts if not part.startswith("0 ")]
+    of_all = f"{counted(cells, 'cell', 'cells')}: {', '.join(kept)}. " if kept else ""
+    return f"{of_all}{_spent(table)}"
 
 
 def qualifier(paper: ListedPaper) -> str:

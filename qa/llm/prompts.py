@@ -21,6 +21,8 @@ VARIABLES = {
     "answer.user": frozenset({"question", "papers", "note"}),
     "followup.system": frozenset[str](),
     "followup.user": frozenset({"earlier", "papers", "question"}),
+    "table.system": frozenset[str](),
+    "table.user": frozenset({"columns", "paper", "count"}),
 }
 
 
