@@ -366,9 +366,10 @@ class Library:
         papers = []
         for start in dict.fromkeys(starts):
             found = self.papers_with(start) if start else []
-            if len(found) != 1:
-                many = f"{len(found)} papers have ids that begin" if found else "No paper has an id"
-                raise UsageError(f"{many} with {start!r}: search and papers list ids.")
+            if not found:
+                raise UsageError(f"No paper has an id that begins with {start!r}.")
+            if len(found) > 1:
+                raise UsageError(f"{len(found)} ids begin with {start!r}: give more of it.")
             papers += found
         numbered = enumerate(dict.fromkeys(papers), start=1)
         return listed_papers([NumberedPaper(n, paper, (), 0.0) for n, paper in numbered])

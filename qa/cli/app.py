@@ -265,8 +265,9 @@ def table(
         ),
     ] = None,
     form: Annotated[
-        TableFormat, typer.Option("--format", help="How the table is written.")
-    ] = TableFormat.MARKDOWN,
+        TableFormat | None,
+        typer.Option("--format", help="In a terminal the table is drawn, else in Markdown."),
+    ] = None,
     as_json: AsJson = False,
     proofs: Annotated[
         bool, typer.Option("--proofs", help="Give the sentence of each cell beside it.")
@@ -308,7 +309,7 @@ def table(
     filters = filters_of(year, author, venue, source)
     if papers and (filters or limit):
         raise UsageError("--papers excludes filters and --limit: it names the papers.")
-    if as_json and form not in {TableFormat.MARKDOWN, TableFormat.JSON}:
+    if as_json and form not in {None, TableFormat.JSON}:
         raise UsageError(f"--json and --format {form} exclude each other.")
     command = TableCommand(
         question=question_of(question) if question else None,

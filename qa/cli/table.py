@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from qa.answering.events import Filling, TableBegun
 from qa.answering.reading import Limits
+from qa.answering.safe_text import clean_line
 from qa.answering.table import CellState, Expected, Table
 from qa.answering.wording import cells_line, counted, coverage_text
 from qa.cli.ask import FAILURES, NO_MODEL, note_how_to_write
@@ -22,9 +24,18 @@ from qa.corpus.papers import Paper
 from qa.errors import UsageError
 from qa.export.formats import TableFormat
 from qa.export.html import table_html
-from qa.export.table import table_csv, table_document, table_markdown
+from qa.export.table import (
+    cell_text,
+    near_sentence,
+    table_csv,
+    table_document,
+    table_markdown,
+)
 from qa.library import Library, open_library
 from qa.llm.pricing import cost_usd
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
 
 MANY_PAPERS = 50  # from here on it is said before what filling the table is expected to take
 
@@ -38,7 +49,7 @@ class TableCommand:
     papers: Path | None  # a file of ids
     limits: Limits
     filters: Filters
-    form: TableFormat
+    form: TableFormat | None  # None: a drawn table in a terminal, Markdown elsewhere
     cached: bool  # whether what the model said before may be used
     proofs: bool
     dry_run: bool
@@ -64,7 +75,12 @@ def fill_table(config: Config, command: TableCommand) -> int:
             )
             papers = library.generation.papers([row.id for row in table.rows])
         display.clear()
-        typer.echo(_written(table, papers, command), nl=False)
+        if command.form is None and display.out.is_terminal and not command.proofs:
+            display.out.print(_drawn(table, papers))
+            for line in filter(None, (coverage_text(table), cells_line(table))):
+                display.out.print(line)
+        else:
+            typer.echo(_written(table, papers, command), nl=False)
         if command.form != TableFormat.JSON:
             for warning in table.warnings:
                 display.note(f"Warning: {warning.detail}")
@@ -145,6 +161,25 @@ def _written(table: Table, papers: Sequence[Paper], command: TableCommand) -> st
         case TableFormat.HTML:
             return table_html(table, papers, coverage_text(table))
     return table_markdown(table, papers, coverage_text(table), proofs=command.proofs)
+
+
+def _drawn(table: Table, papers: Sequence[Paper]) -> "RichTable":
+    """Return the table as it is drawn in a terminal; sentences near a column's words are dim."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
+    drawn.add_column("Paper", ratio=1)
+    for column in table.columns:
+        drawn.add_column(Text(clean_line(column.name)), ratio=1)
+    for row, paper in zip(table.rows, papers, strict=True):
+        cells = [
+            Text(cell_text(cell)) if cell.value else Text(near_sentence(cell, paper), style="dim")
+            for cell in row.cells
+        ]
+        drawn.add_row(Text(f"[{row.n}] {clean_line(row.title)}", style="bold"), *cells)
+    return drawn
 
 
 def _exit_code(table: Table, *, strict: bool) -> int:

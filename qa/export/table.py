@@ -19,7 +19,7 @@ WHY_EMPTY = {
     CellState.UNREADABLE: "could not be read",
     CellState.DOUBTED: "in doubt: the words that the model named do not stand there",
 }
-EMPTY_MARKS = {CellState.NOT_STATED: "", CellState.UNREADABLE: "?", CellState.DOUBTED: ""}
+EMPTY_MARKS = {CellState.UNREADABLE: "?"}
 
 
 def table_csv(table: Table, papers: Sequence[Paper], *, proofs: bool = False) -> str:
@@ -40,7 +40,7 @@ def table_csv(table: Table, papers: Sequence[Paper], *, proofs: bool = False) ->
         cells = [
             part
             for cell in row.cells
-            for part in ((_shown(cell), _proof(cell, paper)) if proofs else (_shown(cell),))
+            for part in ((cell_text(cell), _proof(cell, paper)) if proofs else (cell_text(cell),))
         ]
         rows.writerow([row.n, row.id, *map(spreadsheet_text, [row.title, *cells])])
     return text.getvalue()
@@ -53,7 +53,7 @@ def table_markdown(
     heads = ["Paper", *(_markdown(column.name) for column in table.columns)]
     lines = [_table_line(heads), _table_line(["---"] * len(heads))]
     for row, paper in zip(table.rows, papers, strict=True):
-        cells = [_markdown(_shown(cell) or _nearest(cell, paper)) for cell in row.cells]
+        cells = [_markdown(cell_text(cell) or near_sentence(cell, paper)) for cell in row.cells]
         lines.append(_table_line([f"[{row.n}] {_markdown(row.title)}", *cells]))
     parts = ["\n".join(lines)]
     if proofs:
@@ -73,10 +73,10 @@ def table_document(table: Table) -> dict[str, Any]:
     return document
 
 
-def _shown(cell: Cell) -> str:
+def cell_text(cell: Cell) -> str:
     """Return the text of a cell: its value, after yes or no where the column asks for that."""
     if cell.value is None:
-        return EMPTY_MARKS[cell.state] if cell.sentence is None else ""
+        return EMPTY_MARKS.get(cell.state, "") if cell.sentence is None else ""
     value = clean_line(cell.value)
     return f"{cell.answer} ({value})" if cell.answer else value
 
@@ -88,7 +88,8 @@ def _proof(cell: Cell, paper: Paper) -> str:
     return sentence if cell.value is not None else f"nearest sentence: {sentence}"
 
 
-def _nearest(cell: Cell, paper: Paper) -> str:
+def near_sentence(cell: Cell, paper: Paper) -> str:
+    """Return the sentence nearest to the column's words, where no model has read the paper."""
     if cell.value is not None or cell.sentence is None:
         return ""
     return f"nearest: “{clean_line(paper.sentences[cell.sentence - 1].text)}”"
