@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qa.answering.events import Judging, Learned, Piece, Ranked, ReadingOver, RoundRead, Scored
     from qa.answering.reading import Limits
     from qa.answering.results import Answer, Coverage, Evidence, ListedPaper
+    from qa.answering.table import Cell, Column, Row, Table
     from qa.config import Config
     from qa.corpus.filters import Filters
     from qa.corpus.papers import Paper
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "BuildReport",
+    "Cell",
+    "Column",
     "Config",
     "Coverage",
     "Evidence",
@@ -56,7 +59,9 @@ __all__ = [
     "Ranked",
     "ReadingOver",
     "RoundRead",
+    "Row",
     "Scored",
+    "Table",
     "aask",
     "arebuild",
     "asearch",
@@ -78,6 +83,7 @@ _MODULES = {
     ),
     "Limits": "qa.answering.reading",
     **dict.fromkeys(("Answer", "Coverage", "Evidence", "ListedPaper"), "qa.answering.results"),
+    **dict.fromkeys(("Cell", "Column", "Row", "Table"), "qa.answering.table"),
     "Config": "qa.config",
     "Filters": "qa.corpus.filters",
     "Paper": "qa.corpus.papers",

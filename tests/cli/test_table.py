@@ -125,8 +125,12 @@ def test_a_server_that_fails_half_way_leaves_the_table_with_what_it_has(
     server, titles, qa, ids_file
 ):
     model = TableModel(titles)
-    replies = iter([model] * 5)
-    server.model = lambda body: next(replies, lambda _: Status(401, "no"))(body)
+    replies = iter(range(5))
+
+    def failing(body):
+        return Status(401, "no") if next(replies, None) is None else model(body)
+
+    server.model = failing
     done = qa("table", "--papers", ids_file, *OPTIONS, "--json")
     assert done.exit_code == 1
     document = json.loads(done.stdout)
