@@ -51,6 +51,7 @@ from qa.llm.models import choose_model
 from qa.llm.prompts import Prompt, load_prompt
 from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.query import checked_question
+from qa.retrieval.relevance import Rounds
 from qa.retrieval.retriever import Retriever, Scope
 from qa.tracing import spans_of
 
@@ -394,18 +395,16 @@ class Library:
         """Return the papers of an answer or a search, with all that is known of them."""
         return self.generation.papers([entry.id for entry in entries])
 
-    def reading_log(self, finished: Finished) -> list[Reading]:
-        """Return the papers that were read for an answer, in the order of reading."""
+    def readings(self, rounds: Rounds) -> list[Reading]:
+        """Return the papers that were read in these rounds, in the order of reading."""
         entries = [
             (number, verdict)
-            for number, verdicts in enumerate(finished.reading.rounds, start=1)
+            for number, verdicts in enumerate(rounds, start=1)
             for verdict in verdicts
         ]
         papers = self.generation.papers([verdict.paper_id for _, verdict in entries])
-        return [
-            Reading(number, paper, verdict)
-            for (number, verdict), paper in zip(entries, papers, strict=True)
-        ]
+        by_id = {paper.id: paper for paper in papers}
+        return [Reading(number, by_id[v.paper_id], v) for number, v in entries if v.paper_id in by_id]
 
     def papers_with(self, start: str) -> list[Paper]:
         """Return the papers whose id begins like this."""

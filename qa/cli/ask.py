@@ -54,7 +54,7 @@ def ask_once(question: str, config: Config, options: CommandOptions) -> int:
             finished = run(library.answer(question, options.asking(display.event)))
             answer = finished.answer
             papers = library.papers_of(answer.papers) if form else []
-            readings = library.reading_log(finished) if form == Format.HTML else ()
+            readings = library.readings(finished.reading.rounds) if form == Format.HTML else ()
             why_none = "" if answer.coverage.candidates else library.why_none(options.filters)
         display.clear()
         if form is None:

@@ -89,13 +89,21 @@ def page(title: str, body: str) -> str:
 
 def highlighted(text: str, spans: Iterable[tuple[int, int]]) -> str:
     """Return the text as HTML with these parts of it marked; `spans` are character offsets."""
+    return "".join(
+        f"<mark>{_text(part)}</mark>" if marked else _text(part)
+        for part, marked in segments(text, spans)
+    )
+
+
+def segments(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[str, bool]]:
+    """Return the text in parts, each with whether it is marked; `spans` are character offsets."""
     parts, done = [], 0
     for first, end in sorted(spans):
         start = max(first, done)
         if start < end:
-            parts += [_text(text[done:start]), f"<mark>{_text(text[start:end])}</mark>"]
+            parts += [(text[done:start], False), (text[start:end], True)]
             done = end
-    return "".join([*parts, _text(text[done:])])
+    return [part for part in [*parts, (text[done:], False)] if part[0]]
 
 
 def _text(text: str) -> str:

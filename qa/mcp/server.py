@@ -14,7 +14,7 @@ from qa import __version__
 from qa.config import error_text
 from qa.errors import QAError
 from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
-from qa.mcp.session import Session
+from qa.session import Session
 from qa.mcp.tools import Tools
 from qa.retrieval.query import encodable
 

@@ -31,7 +31,7 @@ from qa.mcp.schemas import (
     search_text,
     status_text,
 )
-from qa.mcp.session import Session, in_thread, run_to_end
+from qa.session import Session, in_thread, run_to_end
 from qa.mcp.table import TableResult, table_result, table_text
 from qa.retrieval.query import LONGEST, checked_question, encodable
 
