@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from qa.llama_index.build import build
     from qa.progress import Progress
+    from qa.tables import afill_table, fill_table
 
 __all__ = [
     "Answer",
@@ -63,10 +64,12 @@ __all__ = [
     "Scored",
     "Table",
     "aask",
+    "afill_table",
     "arebuild",
     "asearch",
     "ask",
     "build",
+    "fill_table",
     "open_corpus",
     "rebuild",
     "search",
@@ -91,6 +94,7 @@ _MODULES = {
     "BuildReport": "qa.index.build",
     "build": "qa.llama_index",
     "Progress": "qa.progress",
+    **dict.fromkeys(("afill_table", "fill_table"), "qa.tables"),
 }
 
 

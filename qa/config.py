@@ -37,6 +37,7 @@ class Config:
     chroma_tenant: str | None = None
     chroma_database: str | None = None
     timeout: float | None = None  # seconds that one call of the chat model may take
+    trust_judge: bool = False  # believe the chat model's verdicts without testing it
     default_corpus: Path | None = None  # what commands use that name no corpus; None: not known
 
     @classmethod
@@ -65,6 +66,7 @@ class Config:
             chroma_tenant=value("QA_CHROMA_TENANT"),
             chroma_database=value("QA_CHROMA_DATABASE"),
             timeout=_seconds("QA_TIMEOUT", value("QA_TIMEOUT")),
+            trust_judge=_switch("QA_TRUST_JUDGE", value("QA_TRUST_JUDGE")),
             default_corpus=corpus,
         )
 
@@ -85,9 +87,13 @@ class Config:
 
 
 def configured(
-    corpus: Path | str | None = None, model: str | None = None, config: Config | None = None
+    corpus: Path | str | None = None,
+    model: str | None = None,
+    config: Config | None = None,
+    *,
+    trust_judge: bool = False,
 ) -> Config:
-    """Return `config`, or else the environment's, with `corpus` and `model` where they are given.
+    """Return `config`, or else the environment's, with what else is given in its place.
 
     Raises ConfigError.
     """
@@ -96,6 +102,8 @@ def configured(
         if isinstance(corpus, str) and not corpus.strip():
             raise ConfigError("The corpus has an empty name: name a folder or a file.")
         config = replace(config, corpus=Path(corpus).expanduser())
+    if trust_judge:
+        config = replace(config, trust_judge=True)
     return config if model is None else replace(config, model=model)
 
 
@@ -192,6 +200,13 @@ def _url(name: str, given: str | None) -> str | None:
         return given
     right = "http://localhost:8000" if "://" in given else f"http://{given}"
     raise ConfigError(f"{name} is {given!r}, which is no web address. Write it like {name}={right}")
+
+
+def _switch(name: str, given: str | None) -> bool:
+    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if given is not None and given.lower() not in known:
+        raise ConfigError(f"{name} is {given!r}; it must be 1 or 0.")
+    return known[given.lower()] if given else False
 
 
 def _seconds(name: str, given: str | None) -> float | None:

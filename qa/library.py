@@ -7,36 +7,37 @@ caller can act on are `QAError`s.
 
 import asyncio
 import functools
-import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from qa.answering.assemble import PipelineParts, listed_papers, papers_by_score
-from qa.answering.cell_cache import CellCache
-from qa.answering.events import Asked, Filling, Finished, Judging, TableBegun
-from qa.answering.judge import Judge, ModelJudge
-from qa.answering.pipeline import Pipeline
-from qa.answering.reading import Limits, Reading
-from qa.answering.results import Answer, ListedPaper
-from qa.answering.table import Expected, Table, checked_columns
-from qa.answering.table_filler import (
-    Filled,
-    TableFiller,
-    nearest_cells,
-    table_of,
+from qa.answering.assemble import (
+    SENTENCES,
+    PipelineParts,
+    evidence,
+    listed_papers,
+    papers_by_score,
 )
-from qa.answering.verdict_cache import VerdictCache
-from qa.answering.writer import NumberedPaper, Writer
+from qa.answering.entrance_test import EntranceTest, TestResult
+from qa.answering.events import Asked, Finished
+from qa.answering.judge import Judge
+from qa.answering.model_judges import PROMPTS as JUDGE_PROMPTS
+from qa.answering.model_judges import ModelIdentity, ModelJudges, entrance_test
+from qa.answering.pipeline import Pipeline
+from qa.answering.reader_verdicts import FILE as READER_VERDICTS
+from qa.answering.reader_verdicts import ReaderVerdicts
+from qa.answering.reading import Limits, Reading
+from qa.answering.results import Answer, Evidence, ListedPaper
+from qa.answering.writer import Writer
 from qa.config import Config, configured
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
-from qa.errors import ConfigError, StoreError, StoreMissing, UsageError
+from qa.errors import ChatError, ConfigError, StoreError, StoreMissing, UsageError
 from qa.index.build import BuildReport
 from qa.index.embedding.base import Embedder
 from qa.index.generation import Generation
@@ -48,10 +49,10 @@ from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.messages import Chat
 from qa.llm.models import choose_model
-from qa.llm.prompts import Prompt, load_prompt
+from qa.llm.prompts import load_prompt
 from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.query import checked_question
-from qa.retrieval.relevance import Rounds
+from qa.retrieval.relevance import Relevance, Rounds, Verdict
 from qa.retrieval.retriever import Retriever, Scope
 from qa.tracing import spans_of
 
@@ -64,8 +65,7 @@ NO_LIMITS = Limits()
 POLL = 0.1  # seconds between looks at whether the caller was cancelled
 LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
-PROMPTS = ("judge.system", "judge.user", "answer.system", "answer.user")
-TABLE_PROMPTS = ("table.system", "table.user")
+WRITER_PROMPTS = ("answer.system", "answer.user")
 HOW_TO_WRITE = (
     "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
     "or QA_MODEL to a model file (.gguf)."
@@ -109,7 +109,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
                 begun.result()()
 
 
-def _blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     """Return the coroutine function as one that waits; it may be called in a running loop too."""
 
     @functools.wraps(work)
@@ -158,6 +158,15 @@ class Found:
     scope: Scope
 
 
+@dataclass(frozen=True, slots=True)
+class NextPaper:
+    """The paper that the reader should judge next, and the sentences that best match."""
+
+    paper: Paper
+    evidence: tuple[Evidence, ...]
+    enough: bool  # whether the stopping rule finds that hardly more is to be found
+
+
 class Library:
     """A corpus open for questions, many and at once, until it is closed.
 
@@ -169,15 +178,22 @@ class Library:
         config: Config,
         generation: Generation,
         embedder: Embedder,
-        model: str | LocalModel | None,
+        model: str | LocalModel | ChatError | None,
+        on_notice: NoticeListener = ignore_event,
     ) -> None:
-        """Take what `open_library` has opened; the library closes it."""
+        """Take what `open_library` has opened; the library closes it.
+
+        A ChatError as the model is why none can be asked: every answer is by score, and tells it.
+        """
         self.config = config
         self._generation: Generation | None = generation
         self.embedder = embedder
         self._local = model if isinstance(model, LocalModel) else None
+        self.chat_failure = model if isinstance(model, ChatError) else None
         # The name in answers; None: papers are ranked by score alone.
-        self.model = model.name if isinstance(model, LocalModel) else model
+        self.model = self._local.name if self._local else model if isinstance(model, str) else None
+        self._on_notice = on_notice
+        self._tests: dict[str, EntranceTest] = {}  # by what their results depend on
 
     @property
     def generation(self) -> Generation:
@@ -205,17 +221,20 @@ class Library:
         options = AskOptions(limits, filters, cached=cached, on_event=on_event)
         return (await self.answer(question, options)).answer
 
-    ask = _blocking(aask)
+    ask = blocking(aask)
 
     async def answer(self, question: str, options: AskOptions) -> Finished:
         """Answer the question; returns the whole ranking beside the answer. Raises QAError."""
         asked = Asked(question=checked_question(question), limits=options.limits)
         retriever = self.retriever(options.filters)
+        verdicts = self._reader_verdicts(asked.question, retriever)
+        parts = PipelineParts(retriever, failure=self.chat_failure, reader_verdicts=verdicts)
         if self.model is None:
-            return await _run(PipelineParts(retriever), asked, options.on_event)
+            return await _run(parts, asked, options.on_event)
         chat = self.chat()
         try:
-            return await _run(self._parts(retriever, chat, options), asked, options.on_event)
+            parts = self._with_model(parts, chat, options)
+            return await _run(parts, asked, options.on_event)
         finally:
             await chat.close()
 
@@ -258,24 +277,38 @@ class Library:
             timeouts=timeouts,
         )
 
-    def _parts(self, retriever: Retriever, chat: Chat, options: AskOptions) -> PipelineParts:
-        prompts = {name: load_prompt(name, self.config.prompts) for name in PROMPTS}
-        judge = ModelJudge(
-            chat,
-            prompts["judge.system"],
-            prompts["judge.user"],
-            self._verdicts(prompts) if options.cached else None,
-            one_by_one=self._local is not None,
-            on_judged=lambda done, of: options.on_event(Judging(done=done, of=of)),
-        )
-        writer = Writer(chat, prompts["answer.system"], prompts["answer.user"])
-        return PipelineParts(
-            retriever,
-            judge=judge,
-            writer=writer if options.write else None,
+    def _with_model(self, parts: PipelineParts, chat: Chat, options: AskOptions) -> PipelineParts:
+        prompts = {name: load_prompt(name, self.config.prompts) for name in WRITER_PROMPTS}
+        model = self._model_identity()
+        path = verdicts_path(self.config) if options.cached else None
+        judges = ModelJudges(model, chat, parts.retriever, path, options.on_event, self._on_notice)
+        trusted = self.config.trust_judge
+        return replace(
+            parts,
+            judge=judges.trusted() if trusted else judges.checked(self._entrance_test(model)),
+            writer=Writer(chat, *prompts.values()) if options.write else None,
             model=self.model,
             base_url=self.base_url,
         )
+
+    def _model_identity(self) -> ModelIdentity:
+        prompts = {name: load_prompt(name, self.config.prompts) for name in JUDGE_PROMPTS}
+        return ModelIdentity(
+            self.model or "", self._place, prompts, runs_here=self._local is not None
+        )
+
+    def _entrance_test(self, model: ModelIdentity) -> EntranceTest:
+        test = entrance_test(model, verdicts_path(self.config))
+        return self._tests.setdefault(model.test_key, test)
+
+    def judge_tested(self) -> TestResult | None:
+        """Return what the entrance test has shown of the chat model; None: not taken yet."""
+        return self._entrance_test(self._model_identity()).known() if self.model else None
+
+    @property
+    def runs_here(self) -> bool:
+        """Return whether the chat model is a file that runs on this machine."""
+        return self._local is not None
 
     @property
     def base_url(self) -> str | None:
@@ -285,107 +318,67 @@ class Library:
     @property
     def identity(self) -> str:
         """Return what identifies the chat model: name and server, or the file's content."""
+        return f"{self.model or ''}\0{self._place}"
+
+    @property
+    def _place(self) -> str:
         place = self._local.file.fingerprint if self._local else self.config.base_url
-        return f"{self.model or ''}\0{place or ''}"
+        return place or ""
 
-    def _verdicts(self, prompts: Mapping[str, Prompt]) -> VerdictCache:
-        judge = self._prompted(prompts["judge.system"], prompts["judge.user"])
-        return VerdictCache(verdicts_path(self.config), judge)
+    def overrule(self, question: str, paper_id: str, relevance: Relevance | str | None) -> None:
+        """Keep the reader's own verdict on a paper, which counts above the model's from now on.
 
-    def _prompted(self, *prompts: Prompt) -> str:
-        """Return what identifies the chat model under these prompts."""
-        parts = (self.identity, *(prompt.text for prompt in prompts))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-    async def atable(  # noqa: PLR0913 - each is a setting of its own
-        self,
-        question: str | None,
-        columns: Sequence[str],
-        *,
-        papers: Sequence[str] = (),
-        limits: Limits = NO_LIMITS,
-        filters: Filters = EVERYTHING,
-        cached: bool = True,
-        on_event: EventListener = ignore_event,
-    ) -> Table:
-        """Return a table with a row for each paper that answers the question.
-
-        `columns` are texts such as "Data set" or "Code: is code released?"; see `Column.parse`.
-        With `papers`, ids or the starts of ids, these papers make the rows and the question is not
-        asked. A value stands in its abstract, or there is none. Cells that the model filled before
-        are not asked for again, unless `cached` is false. `table` waits. Raises QAError.
+        "yes", "partly" or "no"; None takes it back. It survives a rebuild and a change of model,
+        and is on the disk when this returns. Raises UsageError and StoreError.
         """
-        wanted, answer = checked_columns(columns), None
-        if papers:
-            listed = self._given(papers)
-        else:
-            options = AskOptions(limits, filters, cached=cached, write=False, on_event=on_event)
-            answer = (await self.answer(question or "", options)).answer
-            listed = answer.papers
-        whole = self.papers_of(listed)
-        if (self.model if answer is None else answer.model) is None:
-            cells = nearest_cells(wanted, whole, self.retriever())
-            return table_of(question, wanted, listed, Filled(cells), answer)
-        chat = self.chat()
-        try:
-            filler = self._filler(chat, cached=cached, on_event=on_event)
-            on_event(TableBegun(expected=filler.expected(wanted, whole)))
-            filled = await filler.fill(wanted, whole)
-        finally:
-            await chat.close()
-        return table_of(question, wanted, listed, filled, answer, self.model, self.base_url)
+        if relevance is not None and relevance not in tuple(Relevance):
+            raise UsageError(f"A verdict is yes, partly or no, and not {relevance!r:.40}.")
+        if paper_id not in self.generation.ids():
+            raise UsageError(f"No paper of this corpus has the id {paper_id!r:.40}.")
+        verdict = None if relevance is None else Relevance(relevance)
+        self._overruled.put(checked_question(question), paper_id, verdict)
 
-    table = _blocking(atable)
+    def overruled(self, question: str) -> dict[str, Relevance]:
+        """Return the reader's verdicts for the question by paper id, in the order given.
 
-    def expected_table(
-        self,
-        question: str | None,
-        columns: Sequence[str],
-        *,
-        papers: Sequence[str] = (),
-        filters: Filters = EVERYTHING,
-        cached: bool = True,
-    ) -> Expected:
-        """Return what filling a table will take, without asking the model anything.
-
-        Without `papers` these are the papers that the ranking lists: the question is not asked, so
-        that nobody knows yet which ones answer. Raises QAError.
+        Raises StoreError.
         """
-        wanted = checked_columns(columns)
-        if papers:
-            ids = [entry.id for entry in self._given(papers)]
-        else:
-            ranking = (
-                self.retriever(filters).rank_unjudged(checked_question(question or "")).ranking
-            )
-            ids = list(ranking.ids[: ranking.listed])
-        filler = self._filler(self.chat(), cached=cached, on_event=ignore_event)
-        return filler.expected(wanted, self.generation.papers(ids))
+        return self._overruled.get(checked_question(question))
 
-    def _given(self, starts: Sequence[str]) -> tuple[ListedPaper, ...]:
-        """Return the papers whose ids begin like these, numbered; raises UsageError."""
-        papers = []
-        for start in dict.fromkeys(starts):
-            found = self.papers_with(start) if start else []
-            if not found:
-                raise UsageError(f"No paper has an id that begins with {start!r}.")
-            if len(found) > 1:
-                raise UsageError(f"{len(found)} ids begin with {start!r}: give more of it.")
-            papers += found
-        numbered = enumerate(dict.fromkeys(papers), start=1)
-        return listed_papers([NumberedPaper(n, paper, (), 0.0) for n, paper in numbered])
+    def undo_overrule(self, question: str) -> str | None:
+        """Take back the reader's last change for the question; return the paper's id.
 
-    def _filler(self, chat: Chat, *, cached: bool, on_event: EventListener) -> TableFiller:
-        system, user = (load_prompt(name, self.config.prompts) for name in TABLE_PROMPTS)
-        path, model = verdicts_path(self.config), self._prompted(system, user)
-        return TableFiller(
-            chat,
-            system,
-            user,
-            CellCache(path, model) if cached else None,
-            one_by_one=self._local is not None,
-            on_filled=lambda done, of: on_event(Filling(done=done, of=of)),
-        )
+        None: there is nothing to take back. Raises StoreError.
+        """
+        return self._overruled.undo(checked_question(question))
+
+    def next_to_judge(self, question: str, filters: Filters = EVERYTHING) -> NextPaper | None:
+        """Return the best paper that the reader has not judged; None: all are.
+
+        It is ranked by what the reader's verdicts have taught. Raises QAError.
+        """
+        question, retriever = checked_question(question), self.retriever(filters)
+        search, verdicts = retriever.rank(question), self._reader_verdicts(question, retriever)
+        if verdicts:
+            search = retriever.rerank(search, (verdicts,))
+        read = {verdict.paper_id for verdict in verdicts}
+        unread = [id_ for id_ in search.ranking.ids if id_ not in read][:1]
+        if not unread:
+            return None
+        advised = retriever.next_to_read(search, (verdicts,), exhaustive=False)
+        (entry,) = papers_by_score(search, retriever, unread, sentences=SENTENCES)
+        return NextPaper(entry.paper, evidence(entry.paper, entry.sentences), not advised)
+
+    def _reader_verdicts(self, question: str, retriever: Retriever) -> tuple[Verdict, ...]:
+        """Return the reader's verdicts on papers that are asked, in the order given."""
+        kept = self._overruled.get(question)
+        asked = set(retriever.ids()) if kept else set()
+        given = ((id_, relevance) for id_, relevance in kept.items() if id_ in asked)
+        return tuple(Verdict(id_, relevance, by_reader=True) for id_, relevance in given)
+
+    @property
+    def _overruled(self) -> ReaderVerdicts:
+        return ReaderVerdicts(self.config.store / READER_VERDICTS)
 
     def papers(self, filters: Filters = EVERYTHING) -> list[Paper]:
         """Return every paper of the corpus that passes the filters, in a fixed order."""
@@ -404,7 +397,9 @@ class Library:
         ]
         papers = self.generation.papers([verdict.paper_id for _, verdict in entries])
         by_id = {paper.id: paper for paper in papers}
-        return [Reading(number, by_id[v.paper_id], v) for number, v in entries if v.paper_id in by_id]
+        return [
+            Reading(number, by_id[v.paper_id], v) for number, v in entries if v.paper_id in by_id
+        ]
 
     def papers_with(self, start: str) -> list[Paper]:
         """Return the papers whose id begins like this."""
@@ -463,7 +458,7 @@ def open_library(
 
     Without `chat` no model is chosen. Raises QAError.
     """
-    model = model_of(config) if chat else None
+    model = model_or_failure(config) if chat else None
     store = CorpusStore(config, on_progress=on_progress)
     if refresh:
         on_notice(built_line(rebuild_store(store, on_notice)))
@@ -477,7 +472,7 @@ def open_library(
         if generation.corpus_changed(store.corpus):
             changed = "The corpus has changed since the store was built."
             on_notice(f"{changed} Take it in with: {config.rebuild_command}")
-        return Library(config, generation, store.embedder, model)
+        return Library(config, generation, store.embedder, model, on_notice)
     except BaseException:
         generation.close()
         raise
@@ -488,6 +483,16 @@ def model_of(config: Config) -> str | LocalModel | None:
     if config.model is not None and is_model_file(config.model, config.base_url):
         return LocalModel.find(config.model)
     return choose_model(config.model, config.api_key, config.base_url)
+
+
+def model_or_failure(config: Config) -> str | LocalModel | ChatError | None:
+    """Return the chat model, or why it cannot be told where its server fails."""
+    try:
+        return model_of(config)
+    except ChatError as exc:
+        if not (config.base_url or config.api_key):  # a setting is missing, no server fails
+            raise
+        return exc
 
 
 def verdicts_path(config: Config) -> Path:
@@ -582,7 +587,7 @@ async def aask(  # noqa: PLR0913 - each is a setting of its own
         return (await library.answer(question, options)).answer
 
 
-ask = _blocking(aask)
+ask = blocking(aask)
 
 
 def search(  # noqa: PLR0913 - each is a setting of its own

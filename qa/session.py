@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from qa.config import Config
-from qa.errors import StoreError
+from qa.errors import ChatError, StoreError
 from qa.index.layout import StoreLayout
-from qa.library import Library, model_of, open_library
+from qa.library import Library, model_of, model_or_failure, open_library
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.progress import Progress
 
@@ -110,9 +110,12 @@ class Session:
         does not fail where the server is down.
         """
         if current.with_model is None:
-            model = await in_thread(lambda: model_of(self.config))
+            model = await in_thread(lambda: model_or_failure(self.config))
             if model is None:
                 return current.library
+            if isinstance(model, ChatError):  # the next question asks the server again
+                opened = current.library
+                return Library(opened.config, opened.generation, opened.embedder, model)
             if current.with_model is None:  # else another question was faster
                 opened = current.library
                 current.with_model = Library(

@@ -51,6 +51,7 @@ def environment(tmp_path, monkeypatch, weights_folder):
     shutil.copytree(weights_folder, cache, copy_function=os.link, ignore=_not_weights)
     monkeypatch.setenv("QA_CACHE", str(cache))
     monkeypatch.setenv("QA_STORE", str(tmp_path / "stores"))
+    monkeypatch.setenv("QA_TRUST_JUDGE", "1")  # few of the tests' models know the entrance test
     return monkeypatch
 
 

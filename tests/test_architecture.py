@@ -17,7 +17,7 @@ LAYERS = [
     *("index", "retrieval"),
     "answering",
     *("export", "tracing"),
-    *("library", "session"),
+    *("library", "tables", "session"),
     *("llama_index", "mcp", "web", "cli"),
     "__main__",
 ]

@@ -17,9 +17,10 @@ from qa.answering.results import (
 )
 from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
+from qa.errors import ChatError
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
-from qa.retrieval.relevance import Relevance
+from qa.retrieval.relevance import Relevance, Verdict
 from qa.retrieval.retriever import Retriever, Search
 
 SENTENCES = 2  # shown for a paper where no judge has pointed at any
@@ -36,7 +37,9 @@ class PipelineParts:
     judge: Judge | None = None
     writer: Writer | None = None
     model: str | None = None
+    failure: ChatError | None = None  # why there is no judge, where a chat model was meant to be
     base_url: str | None = None  # of the model's server; only OpenAI's own prices are known
+    reader_verdicts: tuple[Verdict, ...] = ()  # those that a person has given for the question
 
 
 def papers_by_verdict(
@@ -54,9 +57,22 @@ def papers_by_verdict(
             chosen[paper.id].sentences or retriever.best_sentences(search, paper, 1),
             search.score(paper.id),
             relevance=chosen[paper.id].relevance,
+            by_reader=chosen[paper.id].by_reader,
         )
         for n, paper in retriever.numbered(retriever.papers(ids))
     )
+
+
+def papers_without_model(
+    reading: ReadingHistory, search: Search, retriever: Retriever
+) -> tuple[NumberedPaper, ...]:
+    """Return the papers where no model judged: the reader's first, then those listed by score."""
+    read = {verdict.paper_id for verdict in reading}
+    ids = [id_ for id_ in search.ranking.ids[: search.ranking.listed] if id_ not in read]
+    scored = papers_by_score(search, retriever, ids, sentences=SENTENCES)
+    entries = (*papers_by_verdict(reading, search, retriever), *scored)
+    numbers = (n for n, _ in retriever.numbered([entry.paper for entry in entries]))
+    return tuple(replace(entry, n=n) for entry, n in zip(entries, numbers, strict=True))
 
 
 def papers_by_score(
@@ -95,6 +111,7 @@ def listed_papers(
             evidence=evidence(entry.paper, entry.sentences),
             source=entry.paper.sources[0],
             url=entry.paper.link,
+            by_reader=entry.by_reader,
         )
         for entry in papers
     )
@@ -112,9 +129,9 @@ def assemble_answer(ev: Written, parts: PipelineParts) -> Answer:
     return Answer(
         question=ev.state.search.question,
         outcome=_outcome(ev, declined=declined),
-        model=parts.model,
+        model=parts.model if ev.state.reading.judged_by_model else None,
         embedding=parts.retriever.embedding,
-        answer=_declined(ev.text, parts) if declined else ev.text,
+        answer=_declined(ev) if declined else ev.text,
         papers=() if declined else listed_papers(ev.papers, cited_numbers(ev.text)),
         coverage=ev.state.reading.coverage(parts.retriever.scope, ev.stopped),
         nearest=_nearest(ev, parts.retriever) if declined else (),
@@ -129,13 +146,15 @@ def _outcome(ev: Written, *, declined: bool) -> Outcome:
         return Outcome.NOTHING_RETRIEVED
     if declined:
         return Outcome.NOT_IN_CORPUS
-    return Outcome.ANSWERED if ev.state.reading.judged else Outcome.NEAREST
+    reading = ev.state.reading
+    found = reading.judged_by_model or any(verdict.qualifies for verdict in reading)
+    return Outcome.ANSWERED if found else Outcome.NEAREST
 
 
-def _declined(text: str, parts: PipelineParts) -> str:
-    if parts.judge is None:
+def _declined(ev: Written) -> str:
+    if not ev.state.reading.judged:
         return UNJUDGED
-    reason = text.removeprefix(NOT_IN_CORPUS).strip()
+    reason = ev.text.removeprefix(NOT_IN_CORPUS).strip()
     return f"{SAYS_NOT} {reason}".strip()
 
 

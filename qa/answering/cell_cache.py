@@ -36,7 +36,7 @@ class CellCache:
         """Return the known cells of these papers, by paper id and column."""
         found: dict[str, dict[Column, Cell]] = {}
         try:
-            with closing(connect(self._path, _SCHEMA)) as db:
+            with closing(self._connect()) as db:
                 for paper in papers:
                     rows = ((column, self._row(db, column, paper)) for column in columns)
                     found[paper.id] = {column: cell for column, cell in rows if cell}
@@ -64,10 +64,15 @@ class CellCache:
         if not rows:
             return
         try:
-            with closing(connect(self._path, _SCHEMA)) as db, db:
+            with closing(self._connect()) as db, db:
                 db.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?, ?)", rows)
         except (sqlite3.Error, OSError) as exc:
             self.trouble = f"Cells cannot be kept in {self._path}: {exc}"
+
+    def _connect(self) -> sqlite3.Connection:
+        db = connect(self._path)
+        db.execute(_SCHEMA)
+        return db
 
     def _key(self, column: Column, paper: Paper) -> bytes:
         parts = (self._model, column.name, column.asks, paper.title, paper.abstract)

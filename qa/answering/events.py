@@ -1,7 +1,7 @@
 """Events of the pipeline: what its steps pass on, and the progress that listeners receive."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workflows.events import Event, StartEvent, StopEvent
 
@@ -12,6 +12,7 @@ from qa.answering.table import Expected
 from qa.answering.verify import Finding
 from qa.answering.writer import NumberedPaper
 from qa.corpus.papers import Paper
+from qa.errors import ChatError
 from qa.llm.messages import Usage
 from qa.retrieval.retriever import Search
 
@@ -66,6 +67,20 @@ class Decided(Event):
 
     state: State
     stopped: Stopped | None
+    failure: ChatError | None = None  # why the judge is not heard, where a call of it failed
+
+
+def without_judge(
+    state: State, warning: AnswerWarning, failure: ChatError | None = None
+) -> Decided:
+    """Return the decision to answer by scores alone, for the reason that the warning gives.
+
+    What the model said is dropped, what it took is counted, and the reader's verdicts stay.
+    `failure` is the error behind it.
+    """
+    reading = state.reading.without_model()
+    state = replace(state, reading=reading, warnings=(*state.warnings, warning))
+    return Decided(state=state, stopped=None, failure=failure)
 
 
 class Written(Event):
@@ -77,6 +92,7 @@ class Written(Event):
     text: str
     usage: Usage
     findings: tuple[Finding, ...] = ()  # what the check of the text found, in its order
+    failure: ChatError | None = None
 
 
 class Finished(StopEvent):
@@ -85,6 +101,7 @@ class Finished(StopEvent):
     answer: Answer
     ranked: tuple[str, ...]  # every candidate's id, best first
     reading: ReadingHistory  # every verdict, round by round
+    failure: ChatError | None = None  # why scores had to decide, where a call of the model failed
 
 
 class Ranked(Event):
@@ -100,6 +117,13 @@ class Scored(Event):
 
     search: Search
     papers: tuple[Paper, ...]  # the leading ones, before and after blind feedback
+
+
+class TestingJudge(Event):
+    """Progress: a chat model that is new here takes the entrance test, before it judges papers."""
+
+    done: int  # abstracts judged
+    of: int
 
 
 class Judging(Event):

@@ -14,14 +14,7 @@ from qa.answering.citations import find_citations
 from qa.answering.results import Answer, ListedPaper, ModelUsage
 from qa.answering.safe_text import clean_line
 from qa.corpus.words import STOP_WORDS
-from qa.errors import (
-    ChatAuthError,
-    ChatBadReply,
-    ChatError,
-    ChatModelNotFound,
-    ChatUnreachable,
-    UsageError,
-)
+from qa.errors import ChatBadReply, ChatError, UsageError
 from qa.llm.messages import Chat, Message, Usage
 from qa.llm.prompts import Prompt, one_line
 from qa.llm.replies import extract_json
@@ -368,8 +361,7 @@ class QuestionRewriter:
     ) -> tuple[Interpretation, Usage]:
         """Return what the line asks, and the tokens spent; `rules` is what `by_rules` made of it.
 
-        Where the model fails, `rules` is returned. Raises the ChatErrors that would keep the
-        question from being answered, too.
+        Where the model fails, `rules` is returned: answering the question then tells the reason.
         """
         context = context_of(turns)
         if context is None:
@@ -378,8 +370,6 @@ class QuestionRewriter:
         try:
             async with asyncio.timeout(REWRITE_TIMEOUT):
                 reply = await self._chat.complete(messages, schema=SCHEMA)
-        except (ChatAuthError, ChatModelNotFound, ChatUnreachable):
-            raise
         except (ChatError, TimeoutError):
             return rules, Usage()
         return read_reply(reply.text, line, context, rules) or rules, reply.usage

@@ -32,6 +32,7 @@ class Judged:
     cached: int = 0  # verdicts that were known from before and cost nothing
     failure: ChatError | None = None  # why some papers could not be asked about
     cache_trouble: str | None = None  # why verdicts could not be read or kept, in a sentence
+    unfit: str | None = None  # why the judge is not believed, in a sentence; then no verdict counts
 
 
 class Judge(Protocol):

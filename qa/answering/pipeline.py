@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from workflows import Context, Workflow, step
 
 from qa.answering.assemble import (
-    SENTENCES,
     PipelineParts,
     assemble_answer,
-    papers_by_score,
     papers_by_verdict,
+    papers_without_model,
 )
 from qa.answering.events import (
     Asked,
@@ -36,12 +35,14 @@ from qa.answering.events import (
     Scored,
     State,
     Written,
+    without_judge,
 )
 from qa.answering.judge import Judge
 from qa.answering.reading import Limits, ReadingHistory
 from qa.answering.results import AnswerWarning, Stopped
 from qa.answering.safe_text import CleanStream
 from qa.answering.verify import Finding
+from qa.answering.wording import counted
 from qa.answering.writer import NOT_IN_CORPUS, NumberedPaper, Writer
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from qa.answering.verify.checks import Checked
 
 LEADING = 10  # papers named where scores alone decide
+BY_SCORE = "So the papers are nearest by score."  # after why no model has judged them
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,9 +86,10 @@ class Pipeline(Workflow):
         """Rank the corpus for the question, or again with what the verdicts have taught."""
         began = time.perf_counter()
         if isinstance(ev, Asked):
-            rank = self._retriever.rank if self._parts.judge else self._retriever.rank_unjudged
-            search = rank(ev.question)
-            state = State(ev.limits, search, ReadingHistory(), Clock(began))
+            search = self._ranked(ev.question, for_judge=self._parts.judge is not None)
+            verdicts = self._parts.reader_verdicts
+            reading = ReadingHistory((verdicts,) if verdicts else ())
+            state = State(ev.limits, search, reading, Clock(began))
         else:
             search = self._retriever.rerank(ev.state.search, ev.state.reading.rounds)
             state = replace(ev.state, search=search)
@@ -103,7 +106,33 @@ class Pipeline(Workflow):
             )
         if papers:
             return Batch(state=state, papers=papers)
+        if self._parts.failure is not None:
+            return self._without_model(state, self._parts.failure)
+        if state.reading.count(None) and not state.reading.judged_by_model:
+            return without_judge(state, self._no_verdict(state.reading))
         return Decided(state=state, stopped=stopped)
+
+    def _ranked(self, question: str, *, for_judge: bool) -> Search:
+        """Return the ranking, moved by what the reader has judged for the question."""
+        rank = self._retriever.rank if for_judge else self._retriever.rank_unjudged
+        search, verdicts = rank(question), self._parts.reader_verdicts
+        if not verdicts:
+            return search
+        moved, first = self._retriever.rerank(search, (verdicts,)), search.ranking
+        ranking = replace(moved.ranking, listed=first.listed, likely=first.likely)
+        return replace(moved, ranking=ranking)
+
+    @staticmethod
+    def _without_model(state: State, failure: ChatError) -> Decided:
+        warning = AnswerWarning("model_failed", f"{failure} {BY_SCORE}")
+        return without_judge(state, warning, failure)
+
+    def _no_verdict(self, reading: ReadingHistory) -> AnswerWarning:
+        papers = counted(reading.count(None), "paper", "papers")
+        said = f"{self._parts.model or 'The judge'} was asked about {papers}"
+        return AnswerWarning(
+            "model_failed", f"{said}, and no reply was a usable verdict. {BY_SCORE}"
+        )
 
     def _next(
         self, search: Search, reading: ReadingHistory, limits: Limits
@@ -130,6 +159,9 @@ class Pipeline(Workflow):
         judge: Judge = self._parts.judge  # type: ignore[assignment] # a batch is made for a judge
         judged = await judge.judge(ev.state.search.question, ev.papers)
         reading = ev.state.reading.after(judged)
+        if judged.unfit is not None:
+            warning = AnswerWarning("unreliable_judge", f"{judged.unfit} {BY_SCORE}")
+            return without_judge(replace(ev.state, reading=reading), warning)
         seconds = time.perf_counter() - began
         clock = replace(ev.state.clock, judge=ev.state.clock.judge + seconds)
         state = replace(ev.state, reading=reading, clock=clock)
@@ -147,8 +179,8 @@ class Pipeline(Workflow):
             state = replace(state, warnings=(*state.warnings, trouble))
         if judged.failure is None:
             return ReadOn(state=state)
-        if not reading.judged:
-            raise judged.failure
+        if not reading.judged_by_model:
+            return self._without_model(state, judged.failure)
         warning = AnswerWarning("reading_failed", f"Reading stopped early: {judged.failure}")
         state = replace(state, warnings=(*state.warnings, warning))
         return Decided(state=state, stopped=Stopped.FAILED)
@@ -158,21 +190,26 @@ class Pipeline(Workflow):
     async def write(self, ctx: Context, ev: Decided) -> Written:
         """Write the answer from the papers that qualify, and check it as it comes."""
         state = ev.state
-        if self._parts.judge is not None:
+        if state.reading.judged:
             coverage = state.reading.coverage(self._retriever.scope, ev.stopped)
             ctx.write_event_to_stream(ReadingOver(stopped=ev.stopped, coverage=coverage))
-        if state.reading.judged:
+        if state.reading.judged_by_model:
             papers = papers_by_verdict(state.reading, state.search, self._retriever)
         else:
-            if self._parts.judge is not None:  # it gave no usable verdict: scores are all there is
-                search = self._retriever.rank_unjudged(state.search.question)
+            if self._parts.judge is not None:  # it is not heard: scores are all there is
+                search = self._ranked(state.search.question, for_judge=False)
                 state = replace(state, search=search)
             ctx.write_event_to_stream(self._scored(state.search))
-            ids = state.search.ranking.ids[: state.search.ranking.listed]
-            papers = papers_by_score(state.search, self._retriever, ids, sentences=SENTENCES)
-        if self._parts.writer is None or not papers:
-            text = "\n".join(map(_quotation, papers))
-            return Written(state=state, stopped=ev.stopped, papers=papers, text=text, usage=Usage())
+            papers = papers_without_model(state.reading, state.search, self._retriever)
+        if self._parts.writer is None or not state.reading.judged_by_model or not papers:
+            return Written(
+                state=state,
+                stopped=ev.stopped,
+                papers=papers,
+                text="\n".join(map(_quotation, papers)),
+                usage=Usage(),
+                failure=ev.failure,
+            )
         began = time.perf_counter()
         text, findings, trouble = await self._written(ctx, ev, papers, self._parts.writer)
         clock = replace(state.clock, write=time.perf_counter() - began)
@@ -235,7 +272,7 @@ class Pipeline(Workflow):
         """Put the result together: the answer, its papers, and what the check found meanwhile."""
         answer = assemble_answer(ev, self._parts)
         ranked, reading = ev.state.search.ranking.ids, ev.state.reading
-        return Finished(answer=answer, ranked=ranked, reading=reading)
+        return Finished(answer=answer, ranked=ranked, reading=reading, failure=ev.failure)
 
 
 def _show(ctx: Context, checked: "Checked", papers: tuple[NumberedPaper, ...]) -> None:
@@ -251,8 +288,6 @@ def _quotation(entry: NumberedPaper) -> str:
 
 def _note(reading: ReadingHistory, stopped: Stopped | None, scope: Scope) -> str:
     """Return what the writer should know about how complete its papers are."""
-    if not reading.judged:
-        return "These papers were picked by their words alone: some may not answer the question."
     which = f" that pass the filter ({scope.filter})" if scope.filter else ""
     if stopped in {Stopped.DRY, Stopped.EXHAUSTED}:
         return f"These are all the papers of the corpus{which} that were found to qualify."

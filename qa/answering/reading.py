@@ -67,6 +67,16 @@ class ReadingHistory:
         return any(verdict.relevance for verdict in self)
 
     @property
+    def judged_by_model(self) -> bool:
+        """Return whether there is any usable verdict that is not the reader's own."""
+        return any(verdict.relevance and not verdict.by_reader for verdict in self)
+
+    def without_model(self) -> "ReadingHistory":
+        """Return the history with the reader's own verdicts alone; what was spent stays counted."""
+        rounds = (tuple(v for v in verdicts if v.by_reader) for verdicts in self.rounds)
+        return replace(self, rounds=tuple(filter(None, rounds)))
+
+    @property
     def unusable(self) -> bool:
         """Return whether the last two rounds brought no usable verdict: more would not either."""
         last = self.rounds[-2:]
@@ -82,6 +92,7 @@ class ReadingHistory:
             relevant=self.count(Relevance.YES),
             partly=self.count(Relevance.PARTLY),
             unjudged=self.count(None),
+            by_reader=sum(verdict.by_reader for verdict in self),
             rounds=len(self.rounds),
             stopped=stopped if self.rounds else None,
         )

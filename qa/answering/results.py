@@ -48,6 +48,7 @@ class ListedPaper:
     evidence: tuple[Evidence, ...]
     source: str
     url: str | None
+    by_reader: bool = False  # whether the verdict is the reader's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Coverage:
     relevant: int = 0  # of them, those that answer
     partly: int = 0  # of them, those that answer in part
     unjudged: int = 0  # of them, those without a usable verdict
+    by_reader: int = 0  # of them, those that the reader has judged
     rounds: int = 0
     stopped: Stopped | None = None  # None: nothing was read, or reading goes on
 

@@ -13,7 +13,7 @@ from qa.retrieval.relevance import Relevance, Verdict
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
-  key BLOB PRIMARY KEY, relevance TEXT NOT NULL, sentences TEXT NOT NULL
+  key BLOB PRIMARY KEY, relevance TEXT NOT NULL, sentences TEXT NOT NULL, probability REAL
 ) WITHOUT ROWID
 """
 BUSY = 5.0  # seconds to wait for another process that is writing
@@ -34,7 +34,7 @@ class VerdictCache:
     def get(self, question: str, papers: Sequence[Paper]) -> dict[str, Verdict]:
         """Return the known verdicts on these papers, by paper id."""
         try:
-            with closing(connect(self._path, _SCHEMA)) as db:
+            with closing(connect(self._path)) as db:
                 found = (self._row(db, question, paper) for paper in papers)
                 return {verdict.paper_id: verdict for verdict in found if verdict}
         except (sqlite3.Error, OSError, ValueError) as exc:
@@ -43,21 +43,27 @@ class VerdictCache:
 
     def _row(self, db: sqlite3.Connection, question: str, paper: Paper) -> Verdict | None:
         row = db.execute(
-            "SELECT relevance, sentences FROM verdicts WHERE key = ?", (self._key(question, paper),)
+            "SELECT relevance, sentences, probability FROM verdicts WHERE key = ?",
+            (self._key(question, paper),),
         ).fetchone()
-        return row and Verdict(paper.id, Relevance(row[0]), tuple(json.loads(row[1])))
+        return row and Verdict(paper.id, Relevance(row[0]), tuple(json.loads(row[1])), row[2])
 
     def put(self, question: str, papers: Sequence[Paper], verdicts: Iterable[Verdict]) -> None:
         """Keep the usable verdicts on these papers, all or none."""
         by_id = {paper.id: paper for paper in papers}
         rows = [
-            (self._key(question, by_id[v.paper_id]), v.relevance, json.dumps(v.sentences))
+            (
+                self._key(question, by_id[v.paper_id]),
+                v.relevance,
+                json.dumps(v.sentences),
+                v.probability,
+            )
             for v in verdicts
             if v.relevance is not None
         ]
         try:
-            with closing(connect(self._path, _SCHEMA)) as db, db:
-                db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
+            with closing(connect(self._path)) as db, db:
+                db.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?)", rows)
         except (sqlite3.Error, OSError) as exc:
             self.trouble = f"Verdicts cannot be kept in {self._path}: {exc}"
 
@@ -66,12 +72,14 @@ class VerdictCache:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def connect(path: Path, schema: str) -> sqlite3.Connection:
-    """Open the file, making it and the table of this schema where they are missing."""
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file, making it if need be; raises sqlite3.Error or OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=BUSY)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute(schema)
+    db.execute(_SCHEMA)
+    if "probability" not in {row[1] for row in db.execute("PRAGMA table_info(verdicts)")}:
+        db.execute("ALTER TABLE verdicts ADD COLUMN probability REAL")  # a file of version 2.6
     return db
 
 
@@ -80,7 +88,7 @@ def verdict_count(path: Path) -> int:
     if not path.exists():
         return 0
     try:
-        with closing(connect(path, _SCHEMA)) as db:
+        with closing(connect(path)) as db:
             return int(db.execute("SELECT count(*) FROM verdicts").fetchone()[0])
     except sqlite3.Error:
         return 0

@@ -30,6 +30,7 @@ class NumberedPaper:
     score: float
     relevance: Relevance | None = None  # the judge's verdict; None: nobody judged the paper
     likelihood: Likelihood | None = None  # by score, where nobody judged
+    by_reader: bool = False  # whether the verdict is the reader's own
 
 
 class Writer:

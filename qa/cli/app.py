@@ -302,7 +302,7 @@ def table(
       qa table --papers ids.txt -c "Model size" --format csv --proofs > table.csv
     """
     from qa.answering.reading import Limits
-    from qa.cli.table import TableCommand, fill_table
+    from qa.cli.table import TableCommand, print_table
 
     if bool(question) == (papers is not None):
         raise UsageError("Give a QUESTION that picks the papers, or --papers with their ids.")
@@ -323,7 +323,7 @@ def table(
         dry_run=dry_run,
         strict=strict,
     )
-    raise typer.Exit(fill_table(configured(corpus, model), command))
+    raise typer.Exit(print_table(configured(corpus, model), command))
 
 
 @app.command()
@@ -444,6 +444,36 @@ def evaluate(
         flip=flip,
         compare=compare,
         as_json=as_json,
+    )
+
+
+@app.command()
+@with_exit_codes
+def web(
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="N", min=0, max=65535, help="8760 if not set."),
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
+    model: Model = None,
+    corpus: Corpus = None,
+) -> None:
+    """Open a local page: ask, see the proof, judge papers by keys, read on, and save.
+
+    It is served to this machine alone. The first line on stdout is its address.
+
+    For example:
+
+      qa web --corpus ~/papers
+    """
+    from qa.web.server import serve
+
+    serve(
+        configured(corpus, model),
+        port,
+        open_browser=not no_open,
+        on_address=typer.echo,
+        on_notice=lambda line: typer.echo(line, err=True),
     )
 
 

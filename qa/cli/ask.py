@@ -9,8 +9,6 @@ from qa.answering.reading import Limits, Reading
 from qa.answering.results import Answer, Stopped
 from qa.answering.wording import candidates_text, coverage_line, source_name
 from qa.cli.display.answer import (
-    answer_json,
-    dump,
     show_answer,
     show_ranked,
     warning_lines,
@@ -22,11 +20,13 @@ from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.export.formats import Format, export_papers
-from qa.library import HOW_TO_WRITE, AskOptions, EventListener, open_library, run
+from qa.export.json import answer_json, dump
+from qa.library import HOW_TO_WRITE, AskOptions, EventListener, Library, open_library, run
 
 NO_MODEL = "none"  # the value of QA_MODEL or --model that asks for no chat model
 PAPERS_ALONE = {Format.BIBTEX, Format.RIS, Format.CSV}  # formats without room for the answer
-FAILURES = {"writing_failed", "partial_answer", "reading_failed"}  # kinds of warnings: exit code 1
+# Kinds of warnings with which a question counts as failed: exit code 1.
+FAILURES = {"model_failed", "writing_failed", "partial_answer", "reading_failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +70,16 @@ def ask_once(question: str, config: Config, options: CommandOptions) -> int:
                 display.note(line)
         else:
             note_warnings(answer, display)
-        if answer.model is None and answer.coverage.candidates and form is None:
-            note_how_to_write(config, display)
+        if answer.coverage.candidates and form is None:
+            note_how_to_write(library, display)
         display.sum_up(answer)
     return _exit_code(answer, strict=options.strict)
 
 
-def note_how_to_write(config: Config, display: Display) -> None:
-    """Say how to get a written answer, unless the user wants none."""
-    if (config.model or "").lower() != NO_MODEL:
+def note_how_to_write(library: Library, display: Display) -> None:
+    """Say how to get a written answer where there is no model, unless the user wants none."""
+    wanted = (library.config.model or "").lower() != NO_MODEL
+    if wanted and library.model is None and library.chat_failure is None:
         display.note(HOW_TO_WRITE)
 
 

@@ -28,7 +28,6 @@ from qa.cli.answers_file import (
     questions_of_file,
 )
 from qa.cli.ask import FAILURES, CommandOptions, note_how_to_write
-from qa.cli.display.answer import answer_document
 from qa.cli.display.progress import Display
 from qa.config import Config, error_text
 from qa.errors import (
@@ -41,7 +40,8 @@ from qa.errors import (
     QAError,
     UsageError,
 )
-from qa.library import Library, open_library, run
+from qa.export.json import answer_document
+from qa.library import AskOptions, Library, open_library, run
 from qa.llm.prompts import VARIABLES, load_prompt
 
 JOBS = 4  # questions at once: more than a laptop's model server serves, few for a public one
@@ -91,8 +91,7 @@ def ask_all(
                 run(queue.answer_all(unanswered, jobs))
         finally:
             display.note(tally.describe())
-            if library.model is None:
-                note_how_to_write(config, display)
+            note_how_to_write(library, display)
             if answers is not None and (tally.failed or tally.done < tally.total):
                 display.note("The same command asks again what has no answer yet.")
     return 1 if tally.failed else 0
@@ -181,12 +180,8 @@ class QuestionQueue:
             return {"question": question.text, "error": question.fault}
         options = self._options
         try:
-            answer = await self._library.aask(
-                question.text,
-                limits=options.limits,
-                filters=options.filters,
-                cached=options.cached,
-            )
+            asked = AskOptions(options.limits, options.filters, cached=options.cached)
+            finished = await self._library.answer(question.text, asked)
         except QAError as exc:
             if self._ends_the_run(exc):
                 self._fatal = self._fatal or exc
@@ -194,6 +189,10 @@ class QuestionQueue:
             message = error_text(exc, self._library.config)
             self._count_failure(message)
             return {"question": question.text, "error": message}
+        if finished.failure is not None and self._ends_the_run(finished.failure):
+            self._fatal = self._fatal or finished.failure
+            return None
+        answer = finished.answer
         document = answer_document(answer, self._library.config.corpus.name)
         if _failed(document):
             self._count_failure(answer.warnings[0].detail)

@@ -26,7 +26,7 @@ from qa.answering.reading import Limits
 from qa.answering.results import Answer, Outcome
 from qa.answering.safe_text import clean_line
 from qa.answering.wording import candidates_text, counted, coverage_line
-from qa.cli.ask import NO_MODEL, note_warnings, show
+from qa.cli.ask import FAILURES, NO_MODEL, note_warnings, show
 from qa.cli.corpus import print_paper
 from qa.cli.display.answer import console, print_hanging, show_papers
 from qa.cli.display.progress import Display
@@ -85,6 +85,7 @@ class Conversation:
         self._verbose = verbose
         self._turns: list[Turn] = []  # that the next question may refer to
         self._all: list[Turn] = []  # since the beginning, for /save
+        self.failed = False  # whether the chat model failed the last question
         self._out = console()
         self._err = console(stderr=True)
 
@@ -93,7 +94,8 @@ class Conversation:
         model = self._library.model
         asked = candidates_text(self._library.retriever(self._filters).scope)
         self._note(f"{asked}, {model or 'no chat model'}. /help lists what you can do.")
-        if model is None and (self._library.config.model or "").lower() != NO_MODEL:
+        wanted = (self._library.config.model or "").lower() != NO_MODEL
+        if wanted and model is None and self._library.chat_failure is None:
             self._note(HOW_TO_WRITE)
 
     @property
@@ -103,6 +105,7 @@ class Conversation:
 
     def obey(self, typed: str) -> bool:
         """Do what a line asks for; return False if it ends the conversation. Raises QAError."""
+        self.failed = False
         line = clean_line(typed)
         line = ALIASES.get(line.lower(), line)
         if line.startswith("/"):
@@ -175,6 +178,7 @@ class Conversation:
             show(answer, display)
             note_warnings(answer, display)
             display.sum_up(answer)
+        self.failed = any(warning.kind in FAILURES for warning in answer.warnings)
         coverage = answer.coverage
         if not coverage.candidates:
             self._note(self._library.why_none(self._filters))
@@ -288,7 +292,7 @@ def _answer_piped_lines(conversation: Conversation) -> int:
     for line in filter(None, map(clean_line, _lines(err))):
         out.print(PROMPT + line)
         goes_on, succeeded = _obeyed(conversation, line)
-        if not succeeded:
+        if not succeeded or conversation.failed:
             code = 1
         if not goes_on:
             break

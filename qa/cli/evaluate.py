@@ -20,10 +20,10 @@ from qa.answering.evaluate import (
     summary,
 )
 from qa.answering.events import Finished
-from qa.cli.display.answer import dump
 from qa.cli.display.progress import Display
 from qa.config import Config
 from qa.corpus.papers import title_key
+from qa.export.json import dump
 from qa.library import AskOptions, Library, open_library, run
 from qa.progress import Progress
 
@@ -83,7 +83,10 @@ def _results(
 
 async def _answer(library: Library, question: str, judge: GoldJudge | None) -> Finished:
     if judge is None:
-        return await library.answer(question, AskOptions())
+        finished = await library.answer(question, AskOptions())
+        if finished.failure is not None:  # what scores answer instead is not the model's answer
+            raise finished.failure
+        return finished
     return await library.judged_by(judge, question)
 
 

@@ -15,7 +15,6 @@ from qa.answering.safe_text import clean_line
 from qa.answering.table import CellState, Expected, Table
 from qa.answering.wording import cells_line, counted, coverage_text
 from qa.cli.ask import FAILURES, NO_MODEL, note_how_to_write
-from qa.cli.display.answer import dump
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import NOTHING_FOUND
 from qa.config import Config
@@ -24,6 +23,7 @@ from qa.corpus.papers import Paper
 from qa.errors import UsageError
 from qa.export.formats import TableFormat
 from qa.export.html import table_html
+from qa.export.json import dump
 from qa.export.table import (
     cell_text,
     near_sentence,
@@ -33,6 +33,7 @@ from qa.export.table import (
 )
 from qa.library import Library, open_library
 from qa.llm.pricing import cost_usd
+from qa.tables import expected_table, fill_table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -56,7 +57,7 @@ class TableCommand:
     strict: bool
 
 
-def fill_table(config: Config, command: TableCommand) -> int:
+def print_table(config: Config, command: TableCommand) -> int:
     """Print the table; return the exit code."""
     ids = ids_in(command.papers) if command.papers else ()
     with Display(stream=False, verbose=False) as display:
@@ -64,7 +65,8 @@ def fill_table(config: Config, command: TableCommand) -> int:
             if command.dry_run:
                 _say_expected(library, command, ids)
                 return 0
-            table = library.table(
+            table = fill_table(
+                library,
                 command.question,
                 command.columns,
                 papers=ids,
@@ -87,8 +89,7 @@ def fill_table(config: Config, command: TableCommand) -> int:
         if command.form == TableFormat.CSV:
             for line in filter(None, (coverage_text(table), cells_line(table))):
                 display.note(line)
-        if table.model is None:
-            note_how_to_write(config, display)
+        note_how_to_write(library, display)
     return _exit_code(table, strict=command.strict)
 
 
@@ -122,7 +123,8 @@ def _say_expected(library: Library, command: TableCommand, ids: Sequence[str]) -
     if library.model is None:
         typer.echo("No chat model is set: the table costs nothing, and its cells have no values.")
         return
-    expected = library.expected_table(
+    expected = expected_table(
+        library,
         command.question,
         command.columns,
         papers=ids,

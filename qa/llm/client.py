@@ -95,10 +95,12 @@ class OpenAIChat:
         """Return the reply; see Chat."""
         host = self.endpoint.host
         call = ChatCall(self.model, host, messages, wants_json=schema is not None)
-        with observed(call):
-            reply = await self._complete_call(call, schema)
-            call.text, call.finish, call.usage = reply.text, reply.finish, reply.usage
-            return reply
+        return await self._completed(call, schema)
+
+    async def first_token(self, messages: Sequence[Message]) -> Reply:
+        """Return a reply of one token; see Chat."""
+        call = ChatCall(self.model, self.endpoint.host, messages)
+        return await self._completed(call, None, first_token=True)
 
     def stream(self, messages: Sequence[Message]) -> ReplyStream:
         """Return the reply as it is written; see Chat."""
@@ -109,26 +111,41 @@ class OpenAIChat:
         if self._client is not None:
             await self._client.close()
 
-    async def _complete_call(self, call: ChatCall, schema: Mapping[str, object] | None) -> Reply:
+    async def _completed(
+        self, call: ChatCall, schema: Mapping[str, object] | None, *, first_token: bool = False
+    ) -> Reply:
+        with observed(call):
+            reply = await self._complete_call(call, schema, first_token=first_token)
+            call.text, call.finish, call.usage = reply.text, reply.finish, reply.usage
+            return reply
+
+    async def _complete_call(
+        self, call: ChatCall, schema: Mapping[str, object] | None, *, first_token: bool
+    ) -> Reply:
         budget = CallBudget(self.timeouts)
         try:
             async with asyncio.timeout_at(budget.deadline):
                 while True:
                     try:
-                        return await self._complete_once(call.messages, schema)
+                        return await self._complete_once(call.messages, schema, first_token)
                     except FailedAttempt as failed:
                         await self.retry_or_raise(failed, budget, call)
         except TimeoutError as exc:
             raise self.errors.too_slow(self.timeouts.total) from exc
 
     async def send(
-        self, messages: Sequence[Message], *, schema: Mapping[str, object] | None, stream: bool
+        self,
+        messages: Sequence[Message],
+        *,
+        schema: Mapping[str, object] | None = None,
+        stream: bool = False,
+        first_token: bool = False,
     ) -> Any:  # noqa: ANN401 - an httpx.Response under openai 2, one of httpx2 under openai 3
         """Return the HTTP response to one attempt, unread if it is a stream.
 
         Raises FailedAttempt.
         """
-        optional = self.compat.parameters(schema=schema, stream=stream)
+        optional = self.compat.parameters(schema=schema, stream=stream, first_token=first_token)
         body = {name: value for name, value in optional.items() if name != "stream"}
         sent: Any = self.compat.messages(messages)
         completions = self._openai().chat.completions.with_raw_response
@@ -158,9 +175,12 @@ class OpenAIChat:
         raise error from failed.__cause__
 
     async def _complete_once(
-        self, messages: Sequence[Message], schema: Mapping[str, object] | None
+        self,
+        messages: Sequence[Message],
+        schema: Mapping[str, object] | None,
+        first_token: bool,  # noqa: FBT001 - as complete or first_token asks
     ) -> Reply:
-        response = await self.send(messages, schema=schema, stream=False)
+        response = await self.send(messages, schema=schema, first_token=first_token)
         payload = parse_object(response.text)
         if payload is None and response.text.lstrip().startswith("{"):
             raise cut_off("the reply was cut off")
@@ -173,10 +193,10 @@ class OpenAIChat:
         text = without_thinking(part.text).strip()
         if part.is_refusal:
             raise self.errors.refused(part)
-        if not text:
+        if not text and not first_token:
             raise self.errors.no_answer(part)
         usage = part.usage or estimated_usage(messages, len(part.text) + part.hidden)
-        return Reply(text, part.finish or "stop", usage)
+        return Reply(text, part.finish or "stop", usage, part.first_tokens)
 
     async def _listed_models(self) -> list[str]:
         """Return the server's models for an error message; none if it does not list them."""
@@ -287,7 +307,7 @@ class _StreamAttempt:
 
     async def pieces(self) -> AsyncGenerator[str, None]:
         """Yield the reply's text; raises FailedAttempt and ChatError."""
-        request = self._chat.send(self._messages, schema=None, stream=True)
+        request = self._chat.send(self._messages, stream=True)
         response = await self._in_time(request)
         try:
             async with contextlib.aclosing(self._parts(response)) as parts:

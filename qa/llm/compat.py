@@ -14,9 +14,13 @@ REFUSALS = frozenset({400, 415, 422, 501})  # HTTP statuses of a request with a 
 RESPONSE_FORMATS = ("json_schema", "json_object", None)  # from the strictest to none
 # How servers name a parameter that they refuse, where not by the parameter's own name.
 ALIASES = {
+    "logprobs": r"log.?prob(?:s|abilities)",
     "response_format": r"response.format|json.schema|json.object|structured.outputs?|grammar",
     "stream_options": r"stream.options|include_usage",
 }
+# A reply of one token, and the probabilities of the likeliest ones. Every server that gives them
+# gives five; some refuse twenty.
+FIRST_TOKEN: dict[str, object] = {"max_tokens": 1, "logprobs": True, "top_logprobs": 5}
 SYSTEM_ROLE = re.compile(r"system role|role.{0,10}system", re.IGNORECASE)
 
 
@@ -30,9 +34,13 @@ class ServerCompat:
         self._system_role = True
         self.thinks_unopened = False  # whether replies begin inside a `<think>` section
 
-    def parameters(self, *, schema: Mapping[str, object] | None, stream: bool) -> dict[str, object]:
-        """Return the optional parameters of a request."""
+    def parameters(
+        self, *, schema: Mapping[str, object] | None, stream: bool, first_token: bool = False
+    ) -> dict[str, object]:
+        """Return the optional parameters of a request; `first_token` asks for no more than that."""
         wanted: dict[str, object] = dict(self._options)
+        if first_token:
+            wanted |= FIRST_TOKEN
         if schema is not None and (kind := RESPONSE_FORMATS[self._format]) is not None:
             strict = {"name": "reply", "strict": True, "schema": dict(schema)}
             body = {"json_schema": strict} if kind == "json_schema" else {}

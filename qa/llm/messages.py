@@ -59,11 +59,16 @@ def estimated_usage(messages: Sequence[Message], received: int) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply; `finish` is "stop", or "length" where the model hit its output limit."""
+    """A whole reply; `finish` is "stop", or "length" where the model hit its output limit.
+
+    `first_tokens` are the likeliest first tokens with the natural logarithms of their
+    probabilities, where they were asked for and the server gives them.
+    """
 
     text: str
     finish: str
     usage: Usage
+    first_tokens: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -119,6 +124,13 @@ class Chat(Protocol):
         """Return the reply to `messages`; with `schema` a JSON document, where the server can.
 
         Raises ChatError.
+        """
+
+    async def first_token(self, messages: Sequence[Message]) -> Reply:
+        """Return a reply of one token, with `first_tokens` where the server gives them.
+
+        The text may be empty. A server that knows no such limit sends its whole reply. Raises
+        ChatError.
         """
 
     def stream(self, messages: Sequence[Message]) -> ReplyStream:

@@ -17,6 +17,8 @@ from qa.errors import PromptError
 VARIABLES = {
     "judge.system": frozenset[str](),
     "judge.user": frozenset({"question", "papers", "count"}),
+    "judge_one.system": frozenset[str](),
+    "judge_one.user": frozenset({"question", "paper"}),
     "answer.system": frozenset[str](),
     "answer.user": frozenset({"question", "papers", "note"}),
     "followup.system": frozenset[str](),

@@ -4,9 +4,10 @@ Whatever comes from the server is untrusted: odd fields count as absent.
 """
 
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qa.errors import ChatBadReply
 from qa.llm.messages import Usage
@@ -33,6 +34,7 @@ class Part:
     usage: Usage | None = None
     hidden: int = 0  # characters of reasoning that came beside the text
     called_tool: bool = False
+    first_tokens: Mapping[str, float] = field(default_factory=dict)  # their log probabilities
 
     @property
     def is_refusal(self) -> bool:
@@ -63,6 +65,7 @@ def part_of(payload: Mapping[str, object]) -> Part:
         usage=_usage(payload.get("usage")),
         hidden=len(hidden) if isinstance(hidden, str) else 0,
         called_tool=bool(message.get("tool_calls") or message.get("function_call")),
+        first_tokens=_first_tokens(choice.get("logprobs")),
     )
 
 
@@ -189,6 +192,19 @@ def _text(content: object) -> str:
         return ""
     parts = (_mapping(part).get("text") for part in content)
     return "".join(part for part in parts if isinstance(part, str))
+
+
+def _first_tokens(logprobs: object) -> dict[str, float]:
+    """Return the first token's likeliest alternatives with their log probabilities."""
+    tokens = _mapping(logprobs).get("content")
+    first = _mapping(tokens[0]) if isinstance(tokens, list) and tokens else {}
+    alternatives = first.get("top_logprobs")
+    listed = alternatives if isinstance(alternatives, list) and alternatives else [first]
+    found = {}
+    for token, value in ((_mapping(e).get("token"), _mapping(e).get("logprob")) for e in listed):
+        if isinstance(token, str) and isinstance(value, int | float) and math.isfinite(value):
+            found[token] = float(value)
+    return found
 
 
 def _usage(value: object) -> Usage | None:

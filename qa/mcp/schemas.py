@@ -219,9 +219,16 @@ class StatusResult(Result):
 
 
 def evidence_result(
-    library: Library, question: str, filters: Filters, max_papers: int
+    library: Library,
+    question: str,
+    filters: Filters,
+    max_papers: int,
+    answer: Answer | None = None,
 ) -> AskResult:
-    """Return the papers nearest by score, then some ranked below, for the assistant to judge."""
+    """Return the papers nearest by score, then some ranked below, for the assistant to judge.
+
+    `answer` is that of a chat model that failed: its warnings and its cost are told.
+    """
     retriever = library.retriever(filters)
     scope = retriever.scope
     search = retriever.rank_unjudged(question)
@@ -232,24 +239,23 @@ def evidence_result(
         *papers_by_score(search, retriever, further, sentences=1),
     ]
     papers = _paper_results(library, listed_papers(entries))
-    coverage = CoverageResult(corpus=scope.corpus, candidates=scope.candidates, filter=scope.filter)
-    if not listed:
-        return AskResult(
-            question=question,
-            outcome="not_in_corpus" if papers else "nothing_retrieved",
-            papers=[],
-            nearest=papers,
-            coverage=coverage,
-            next=_next_without_papers(scope),
-        )
     left_out = max(0, listed - max_papers)
+    without: AskOutcome = "not_in_corpus" if papers else "nothing_retrieved"
+    more = RAISE_LIMIT if left_out else SEARCH_MORE
     return AskResult(
         question=question,
-        outcome="evidence",
-        papers=papers,
+        outcome="evidence" if listed else without,
+        papers=papers if listed else [],
+        nearest=[] if listed else papers,
         left_out=left_out,
-        coverage=coverage,
-        next=[JUDGE, READ_WHOLE, RAISE_LIMIT if left_out else SEARCH_MORE],
+        coverage=CoverageResult(
+            corpus=scope.corpus, candidates=scope.candidates, filter=scope.filter
+        ),
+        warnings=[WarningResult.model_validate(warning) for warning in answer.warnings]
+        if answer
+        else [],
+        usage=UsageResult.model_validate(answer.usage) if answer else None,
+        next=[JUDGE, READ_WHOLE, more] if listed else _next_without_papers(scope),
     )
 
 

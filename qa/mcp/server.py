@@ -14,9 +14,9 @@ from qa import __version__
 from qa.config import error_text
 from qa.errors import QAError
 from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
-from qa.session import Session
 from qa.mcp.tools import Tools
 from qa.retrieval.query import encodable
+from qa.session import Session
 
 NAME = "ask-papers"
 INSTRUCTIONS = """\

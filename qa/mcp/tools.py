@@ -31,9 +31,10 @@ from qa.mcp.schemas import (
     search_text,
     status_text,
 )
-from qa.session import Session, in_thread, run_to_end
 from qa.mcp.table import TableResult, table_result, table_text
 from qa.retrieval.query import LONGEST, checked_question, encodable
+from qa.session import Session, in_thread, run_to_end
+from qa.tables import afill_table
 
 R = TypeVar("R", AskResult, SearchResult)
 
@@ -183,15 +184,17 @@ class Tools:
 
         async def work(reporter: ProgressReporter) -> AskResult:
             async with self._session.library(reporter, chat=not evidence_only) as library:
-                if library.model is None:
-                    result = await in_thread(
-                        lambda: evidence_result(library, question, filters, max_papers)
-                    )
-                else:
+                answer = None
+                if library.model is not None or library.chat_failure is not None:
                     answer = await library.aask(
                         question, limits=limits, filters=filters, on_event=reporter.on_event
                     )
+                if answer is not None and answer.model is not None:
                     result = answer_result(library, answer, max_papers)
+                else:
+                    result = await in_thread(
+                        lambda: evidence_result(library, question, filters, max_papers, answer)
+                    )
                 return _with_notes(result, reporter, library, filters, result.coverage.candidates)
 
         async with reporting(ctx.report_progress, limits) as reporter:
@@ -252,7 +255,8 @@ class Tools:
 
         async def work(reporter: ProgressReporter) -> tuple[TableResult, str]:
             async with self._session.library(reporter, chat=True) as library:
-                table = await library.atable(
+                table = await afill_table(
+                    library,
                     checked_question(question) if question else None,
                     columns,
                     papers=ids or (),

@@ -27,6 +27,8 @@ class Verdict:
     paper_id: str
     relevance: Relevance | None
     sentences: tuple[int, ...] = ()  # numbers of the proving sentences, the clearest first
+    probability: float | None = None  # of "yes" by the model's first token, where that was asked
+    by_reader: bool = False  # a person's own, which counts above any model's
 
     @property
     def qualifies(self) -> bool:

@@ -27,6 +27,7 @@ from qa.corpus.papers import Paper
 from qa.errors import QAError, UsageError
 from qa.export.formats import Format, export_papers
 from qa.export.html import answer_html
+from qa.export.json import answer_json
 from qa.export.markdown import answer_markdown
 from qa.export.references import answer_papers
 from qa.library import HOW_TO_WRITE, Library
@@ -204,6 +205,7 @@ class WebApp:
             values=values,
             page=page,
             pages=-(-count // PAGE),
+            start=PAGE * (page - 1) + 1,
         )
 
     async def paper(self, request: Request) -> Response:
@@ -212,7 +214,9 @@ class WebApp:
             found = await in_thread(lambda: library.papers_with(request.path_params["id"]))
         if len(found) != 1:
             raise HTTPException(404, "No paper has this id.")
-        return await self._page("paper.html", paper=found[0])
+        paper = found[0]
+        link = paper.link if (paper.link or "").startswith(("https://", "http://")) else None
+        return await self._page("paper.html", paper=paper, link=link)
 
     async def _after_verdict(self, request: Request, entry: Entry, form: FormData) -> Response:
         if "text/html-fragment" in request.headers.get("accept", ""):
@@ -335,9 +339,7 @@ def _event(name: str, data: Mapping[str, object]) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-def _page_of(
-    library: Library, query: str, filters: Filters, page: int
-) -> tuple[list[Paper], int]:
+def _page_of(library: Library, query: str, filters: Filters, page: int) -> tuple[list[Paper], int]:
     """Return the papers of one page and how many there are in all: ranked where words are given."""
     retriever = library.retriever(filters)
     ids = retriever.rank(checked_question(query)).ranking.ids if query else retriever.ids()

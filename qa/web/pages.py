@@ -52,7 +52,9 @@ def rendered(template: str, **values: object) -> str:
     return _environment.get_template(template).render(values)
 
 
-def answer_lines(text: str, numbers: Iterable[int], findings: Sequence[Finding]) -> list[list[Piece]]:
+def answer_lines(
+    text: str, numbers: Iterable[int], findings: Sequence[Finding]
+) -> list[list[Piece]]:
     """Return the written answer line by line, citations and marks in their places."""
     known = set(numbers)
     cuts: list[tuple[int, int, Piece]] = []

@@ -6,6 +6,7 @@ from itertools import count
 
 from qa.answering.assemble import evidence
 from qa.answering.results import Answer, Evidence, ListedPaper
+from qa.answering.wording import counted
 from qa.corpus.papers import Paper
 from qa.library import Library
 from qa.retrieval.relevance import Likelihood, Relevance, Verdict
@@ -41,6 +42,13 @@ class Screening:
     upcoming: tuple[Item, ...]  # the best that nobody has judged
     refused: tuple[Item, ...]  # that do not answer, the last judged first
     judged_by_reader: int
+
+    @property
+    def summary(self) -> str:
+        """How many papers the reader has judged, and what came of it, in words."""
+        judged = counted(self.judged_by_reader, "paper", "papers")
+        found = sum(item.by_reader for item in self.found)
+        return f"You have judged {judged}: {found} answer." if self.judged_by_reader else ""
 
 
 def screen(library: Library, entry: Entry, *, upcoming: int = UPCOMING) -> Screening:

@@ -45,9 +45,7 @@ def serve(
         asyncio.run(_serve(config, listener, on_notice))
 
 
-async def _serve(
-    config: Config, listener: socket.socket, on_notice: Callable[[str], None]
-) -> None:
+async def _serve(config: Config, listener: socket.socket, on_notice: Callable[[str], None]) -> None:
     import uvicorn
 
     from qa.web.app import WebApp

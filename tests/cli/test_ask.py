@@ -231,7 +231,9 @@ class FailingLater:
         (Hang(), "QA_TIMEOUT"),
     ],
 )
-def test_server_that_cannot_be_asked_is_one_clear_line(server, seeds, qa, behaviour, said):
+def test_server_that_cannot_be_asked_is_one_clear_line_beside_the_papers_by_score(
+    server, seeds, qa, behaviour, said
+):
     if isinstance(behaviour, Hang):
         seeds.setenv("QA_TIMEOUT", "0.5")
     seeds.setenv("QA_MODEL", "scripted")
@@ -239,27 +241,33 @@ def test_server_that_cannot_be_asked_is_one_clear_line(server, seeds, qa, behavi
     done = qa("ask", BACKPROP)
     assert done.exit_code == 1
     assert said in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 2
-    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "nearest by score" in done.stdout
 
 
 def test_model_that_cannot_judge_still_answers_from_the_best_by_score(server, qa):
     server.model = lambda _: Reply("I like papers. [1]")
     done = qa("ask", BACKPROP, "--json")
     document = json.loads(done.stdout)
-    assert document["coverage"]["stopped"] == "failed"
-    assert document["coverage"]["unjudged"] == document["coverage"]["read"]
-    assert document["papers"]
+    assert document["outcome"] == "nearest"
+    assert document["coverage"]["read"] == 0
+    assert {paper["relevance"] for paper in document["papers"]} == {None}
+    assert all(paper["likelihood"] for paper in document["papers"])
+    assert "I like papers" not in document["answer"]
+    assert [warning["kind"] for warning in document["warnings"]] == ["model_failed"]
+    assert document["usage"]["calls"]
     assert done.exit_code == 1
-    assert "unjudged" in [warning["kind"] for warning in document["warnings"]]
 
 
-def test_no_server_at_all_is_one_clear_line(seeds, qa):
+def test_no_server_at_all_leaves_the_papers_by_score(seeds, qa):
+    unasked = json.loads(qa("ask", BACKPROP, "--json", "--model", "none").stdout)
     seeds.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    done = qa("ask", BACKPROP)
+    done = qa("ask", BACKPROP, "--json")
+    document = json.loads(done.stdout)
     assert done.exit_code == 1
     assert "127.0.0.1:9" in done.stderr
-    assert done.stdout == ""
+    for field in ("papers", "coverage", "outcome", "answer"):
+        assert document[field] == unasked[field]
 
 
 def test_strict_turns_any_warning_into_code_1(server, qa):

@@ -206,14 +206,15 @@ def test_a_question_that_the_model_fails_on_is_asked_again_next_time(here, qa, e
         words = ("--json-lines", "out.jsonl", "--model", "m", "--jobs", "1")
         done = run(qa, *words)
         assert done.exit_code == 1
-        errors = [line for line in lines_in(here / "out.jsonl") if "error" in line]
-        assert [line["question"] for line in errors] == [SOURDOUGH]
+        failed = [line for line in lines_in(here / "out.jsonl") if line["warnings"]]
+        assert [line["question"] for line in failed] == [SOURDOUGH]
+        assert [warning["kind"] for warning in failed[0]["warnings"]] == ["model_failed"]
         broken.set()
         done = run(qa, *words)
     assert done.exit_code == 0
     lines = lines_in(here / "out.jsonl")
     assert sorted(line["line"] for line in lines) == [2, 4, 5]
-    assert not any("error" in line for line in lines)
+    assert not any(line["warnings"] for line in lines)
 
 
 def test_a_key_that_is_refused_stops_the_run_with_one_line(here, qa, environment):
@@ -391,7 +392,8 @@ def test_strictly_a_doubtful_answer_counts_as_failed(here, qa, environment):
 
 def test_strictly_a_doubtful_answer_is_asked_again(here, qa, environment):
     with ChatServer(model=LabelModel()) as server:
-        server.queue(Reply("no verdict"), Reply("no verdict"))
+        verdicts = {"papers": [{"key": "P1", "relevance": "no", "sentences": []}]}
+        server.queue(Reply(json.dumps(verdicts)), Reply("no verdict"))
         environment.setenv("OPENAI_BASE_URL", server.url)
         words = ("--model", "m", "--jobs", "1", "--json-lines", "out.jsonl")
         assert run(qa, *words).exit_code == 0

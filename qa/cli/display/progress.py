@@ -74,15 +74,17 @@ class Display:
 
     def event(self, event: object) -> None:
         """Show one event of the pipeline."""
-        from qa.answering.events import Judging, Piece, Ranked, RoundRead
+        from qa.answering.events import Judging, Piece, Ranked, RoundRead, TestingJudge
 
-        if self._verbose_log and not isinstance(event, Piece | Judging):
+        if self._verbose_log and not isinstance(event, Piece | Judging | TestingJudge):
             self.clear()
             self._verbose_log.log(event)
         match event:
             case Ranked():
                 self._last_stage = f"Ranked {event.papers:,} papers"
                 self.show(self._last_stage)
+            case TestingJudge():
+                self.show(f"Testing the judge: {event.done} of {event.of} abstracts judged")
             case Judging():
                 self.show(f"{self._last_stage}; {event.done} of the next {event.of} judged")
             case RoundRead():

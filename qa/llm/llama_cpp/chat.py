@@ -52,6 +52,14 @@ class LocalChat:
         except SERVER_ENDED as exc:
             raise await self.with_cause(exc) from exc
 
+    async def first_token(self, messages: Sequence[Message]) -> Reply:
+        """Return a reply of one token; see Chat."""
+        client = await self.client()
+        try:
+            return await client.first_token(messages)
+        except SERVER_ENDED as exc:
+            raise await self.with_cause(exc) from exc
+
     def stream(self, messages: Sequence[Message]) -> ReplyStream:
         """Return the reply as it is written; see Chat."""
         return _LocalStream(self, messages)
