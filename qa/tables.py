@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from qa.answering.assemble import listed_papers
 from qa.answering.cell_cache import CellCache
 from qa.answering.events import Filling, TableBegun
+from qa.answering.reader_cells import FILE, ReaderCells
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
 from qa.answering.table import Column, Expected, Table, checked_columns
@@ -75,9 +76,9 @@ async def fill_rows(  # noqa: PLR0913, PLR0917 - what a table is made of
     Without a model, or where the one that there is was not believed as a judge, no cell has a
     value.
     """
-    papers = library.papers_of(rows)
+    papers, own = library.papers_of(rows), reader_cells(library)
     if (library.model if answer is None else answer.model) is None:
-        cells = nearest_cells(columns, papers, library.retriever())
+        cells = own.over(nearest_cells(columns, papers, library.retriever()), columns, papers)
         return table_of(question, columns, rows, Filled(cells), answer)
     chat = library.chat()
     try:
@@ -86,7 +87,13 @@ async def fill_rows(  # noqa: PLR0913, PLR0917 - what a table is made of
         filled = await filler.fill(columns, papers)
     finally:
         await chat.close()
+    filled = replace(filled, cells=own.over(filled.cells, columns, papers))
     return table_of(question, columns, rows, filled, answer, library.model, library.base_url)
+
+
+def reader_cells(library: Library) -> ReaderCells:
+    """Return the reader's corrections of cells, which `fill_table` puts above the model's."""
+    return ReaderCells(library.config.store / FILE)
 
 
 def expected_table(  # noqa: PLR0913 - each is a setting of its own

@@ -95,6 +95,7 @@ class Cell:
     sentence: int | None = None  # its number in the abstract, from 1
     start: int | None = None
     end: int | None = None
+    by_reader: bool = False  # whether a person has corrected it
 
 
 NOT_STATED = Cell(CellState.NOT_STATED)

@@ -71,7 +71,7 @@ class TableFiller:
         Cells that are known from before cost nothing. When the server fails, no further call is
         made: the cells that are left are unreadable, and the next run asks for them alone.
         """
-        known = self._cache.get(columns, papers) if self._cache else {}
+        known = self.known(columns, papers)
         run = _Run(len(papers))
         slots = asyncio.Semaphore(PARALLEL)
 
@@ -94,9 +94,15 @@ class TableFiller:
             self._cache.trouble if self._cache else None,
         )
 
+    def known(
+        self, columns: Sequence[Column], papers: Sequence[Paper]
+    ) -> dict[str, dict[Column, Cell]]:
+        """Return the cells that are kept from before, by paper id and column."""
+        return self._cache.get(columns, papers) if self._cache else {}
+
     def expected(self, columns: Sequence[Column], papers: Sequence[Paper]) -> Expected:
         """Return what `fill` will take; cells that are known cost nothing."""
-        known = self._cache.get(columns, papers) if self._cache else {}
+        known = self.known(columns, papers)
         calls, sent, received, asked = 0, 0, 0, 0
         for paper in papers:
             missing = [column for column in columns if column not in known.get(paper.id, {})]

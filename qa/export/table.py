@@ -19,6 +19,7 @@ WHY_EMPTY = {
     CellState.UNREADABLE: "could not be read",
     CellState.DOUBTED: "in doubt: the words that the model named do not stand there",
 }
+BY_READER = "(corrected)"  # behind a value that a person gave
 EMPTY_MARKS = {CellState.UNREADABLE: "?"}
 
 
@@ -78,7 +79,8 @@ def cell_text(cell: Cell) -> str:
     if cell.value is None:
         return EMPTY_MARKS.get(cell.state, "") if cell.sentence is None else ""
     value = clean_line(cell.value)
-    return f"{cell.answer} ({value})" if cell.answer else value
+    shown = f"{cell.answer} ({value})" if cell.answer else value
+    return f"{shown} {BY_READER}" if cell.by_reader else shown
 
 
 def _proof(cell: Cell, paper: Paper) -> str:

@@ -4,9 +4,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import (
@@ -40,6 +40,7 @@ from qa.web.screening import UPCOMING, Screening, answer_of, found_by_reading, s
 from qa.web.security import LocalRequestsOnly
 
 PAGE = 50  # papers on a page of the list
+AT_ONCE = 0.5  # seconds in which an answer without a model is there, without showing progress
 MORE = 20  # further papers to judge at each "show more"
 NOT_FINISHED = "This question was not answered to the end. Read on to go on with it."
 MODEL_KNOWN_FOR = 30.0  # seconds until the chat model's server is asked for its name again
@@ -97,13 +98,14 @@ class WebApp:
 
     async def ask(self, request: Request) -> Response:
         """Begin to answer a question, and show its page."""
-        form = await request.form()
-        question = checked_question(_field(form, "question"))
+        form = await _form(request)
+        question = checked_question(form.get("question", ""))
         if self._runs.full:
             raise HTTPException(429, "Too many questions are being answered: wait for one.")
         entry = Entry(question, _filters(form))
         await self._keep(entry)
         self._runs.start(entry, Limits())
+        await self._runs.wait(entry.id, AT_ONCE)
         return RedirectResponse(f"/q/{entry.id}", 303)
 
     async def question(self, request: Request) -> Response:
@@ -151,19 +153,19 @@ class WebApp:
 
     async def verdict(self, request: Request) -> Response:
         """Keep the reader's verdict on a paper, and show the lists that follow from it."""
-        form = await request.form()
+        form = await _form(request)
         entry = await self._entry(request.path_params["id"])
-        given = _field(form, "verdict")
+        given = form.get("verdict", "")
         relevance = None if given == "none" else given
         async with self._session.library() as library:
             await in_thread(
-                lambda: library.overrule(entry.question, _field(form, "paper"), relevance)
+                lambda: library.overrule(entry.question, form.get("paper", ""), relevance)
             )
         return await self._after_verdict(request, entry, form)
 
     async def undo(self, request: Request) -> Response:
         """Take back the reader's last verdict for a question."""
-        form = await request.form()
+        form = await _form(request)
         entry = await self._entry(request.path_params["id"])
         async with self._session.library() as library:
             await in_thread(lambda: library.undo_overrule(entry.question))
@@ -218,9 +220,11 @@ class WebApp:
         link = paper.link if (paper.link or "").startswith(("https://", "http://")) else None
         return await self._page("paper.html", paper=paper, link=link)
 
-    async def _after_verdict(self, request: Request, entry: Entry, form: FormData) -> Response:
+    async def _after_verdict(
+        self, request: Request, entry: Entry, form: Mapping[str, str]
+    ) -> Response:
         if "text/html-fragment" in request.headers.get("accept", ""):
-            shown = _field(form, "show")
+            shown = form.get("show", "")
             return await self._lists(entry, int(shown) if shown.isdecimal() else UPCOMING)
         return RedirectResponse(f"/q/{entry.id}#papers", 303)
 
@@ -272,9 +276,10 @@ class WebApp:
         return page
 
 
-def _field(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value if isinstance(value, str) else ""  # a file that was uploaded is no text
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form that was sent."""
+    body = (await request.body()).decode("utf-8", "replace")
+    return dict(parse_qsl(body, keep_blank_values=True))
 
 
 def _filters(given: Mapping[str, object]) -> Filters:

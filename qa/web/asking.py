@@ -124,6 +124,11 @@ class Runs:
         task.add_done_callback(lambda _: self._tasks.pop(entry.id, None))
         return run
 
+    async def wait(self, id_: str, seconds: float) -> None:
+        """Wait until the question has its answer, but no longer than this."""
+        if task := self._tasks.get(id_):
+            await asyncio.wait([task], timeout=seconds)
+
     async def stop(self, id_: str) -> None:
         """Stop reading and writing; the answer is then the papers found so far."""
         run, task = self._runs.get(id_), self._tasks.get(id_)
