@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from qa.answering.assemble import listed_papers
 from qa.answering.cell_cache import CellCache
@@ -9,7 +10,7 @@ from qa.answering.events import Filling, TableBegun
 from qa.answering.reader_cells import FILE, ReaderCells
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
-from qa.answering.table import Column, Expected, Table, checked_columns
+from qa.answering.table import UNREADABLE, Column, Expected, Table, checked_columns
 from qa.answering.table_filler import Filled, TableFiller, nearest_cells, table_of
 from qa.answering.writer import NumberedPaper
 from qa.corpus.filters import EVERYTHING, Filters
@@ -89,6 +90,27 @@ async def fill_rows(  # noqa: PLR0913, PLR0917 - what a table is made of
         await chat.close()
     filled = replace(filled, cells=own.over(filled.cells, columns, papers))
     return table_of(question, columns, rows, filled, answer, library.model, library.base_url)
+
+
+def known_table(
+    library: Library,
+    question: str | None,
+    columns: tuple[Column, ...],
+    rows: Sequence[ListedPaper],
+) -> Table:
+    """Return the table as far as it is known, without asking a model anything. Raises QAError."""
+    papers = library.papers_of(rows)
+    if library.model is None:
+        cells = nearest_cells(columns, papers, library.retriever())
+    else:
+        filler = _filler(library, library.chat(), cached=True, on_event=ignore_event)
+        known = filler.known(columns, papers)
+        cells = {
+            paper.id: tuple(known.get(paper.id, {}).get(column, UNREADABLE) for column in columns)
+            for paper in papers
+        }
+    filled = Filled(reader_cells(library).over(cells, columns, papers))
+    return table_of(question, columns, rows, filled, None, library.model, library.base_url)
 
 
 def reader_cells(library: Library) -> ReaderCells:

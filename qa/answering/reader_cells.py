@@ -58,7 +58,7 @@ class ReaderCells:
         if not self._path.exists():
             return {id_: tuple(row) for id_, row in cells.items()}
         kept = {
-            (str(paper), str(name)): (str(words), answer and str(answer))
+            (str(paper), str(name)): (str(words), str(answer) if answer else None)
             for paper, name, words, answer in self._do("SELECT * FROM cells", ())
         }
         return {

@@ -22,15 +22,7 @@ from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.errors import UsageError
 from qa.export.formats import TableFormat
-from qa.export.html import table_html
-from qa.export.json import dump
-from qa.export.table import (
-    cell_text,
-    near_sentence,
-    table_csv,
-    table_document,
-    table_markdown,
-)
+from qa.export.table import cell_text, near_sentence, written
 from qa.library import Library, open_library
 from qa.llm.pricing import cost_usd
 from qa.tables import expected_table, fill_table
@@ -82,7 +74,8 @@ def print_table(config: Config, command: TableCommand) -> int:
             for line in filter(None, (coverage_text(table), cells_line(table))):
                 display.out.print(line)
         else:
-            typer.echo(_written(table, papers, command), nl=False)
+            form = command.form or TableFormat.MARKDOWN
+            typer.echo(written(table, papers, form, proofs=command.proofs), nl=False)
         if command.form != TableFormat.JSON:
             for warning in table.warnings:
                 display.note(f"Warning: {warning.detail}")
@@ -152,17 +145,6 @@ def _expected_line(library: Library, expected: Expected) -> str:
         f"Filling the rows of {papers} is expected to take {calls} of {model}, about "
         f"{usage.total_tokens:,} tokens{dollars}."
     )
-
-
-def _written(table: Table, papers: Sequence[Paper], command: TableCommand) -> str:
-    match command.form:
-        case TableFormat.JSON:
-            return dump(table_document(table)) + "\n"
-        case TableFormat.CSV:
-            return table_csv(table, papers, proofs=command.proofs)
-        case TableFormat.HTML:
-            return table_html(table, papers, coverage_text(table))
-    return table_markdown(table, papers, coverage_text(table), proofs=command.proofs)
 
 
 def _drawn(table: Table, papers: Sequence[Paper]) -> "RichTable":

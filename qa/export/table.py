@@ -8,9 +8,11 @@ from typing import Any
 
 from qa.answering.safe_text import clean_line
 from qa.answering.table import Cell, CellState, Table
-from qa.answering.wording import cells_line
+from qa.answering.wording import cells_line, coverage_text
 from qa.corpus.papers import Paper
-from qa.export.formats import spreadsheet_text
+from qa.export.formats import TableFormat, spreadsheet_text
+from qa.export.html import table_html
+from qa.export.json import dump
 from qa.export.markdown import escaped
 
 # What stands in place of a value in CSV's proof columns, and in Markdown.
@@ -21,6 +23,19 @@ WHY_EMPTY = {
 }
 BY_READER = "(corrected)"  # behind a value that a person gave
 EMPTY_MARKS = {CellState.UNREADABLE: "?"}
+
+
+def written(table: Table, papers: Sequence[Paper], form: TableFormat, *, proofs: bool) -> str:
+    """Return the table in a format; `papers` are those of its rows, in their order."""
+    match form:
+        case TableFormat.JSON:
+            return dump(table_document(table)) + "\n"
+        case TableFormat.CSV:
+            return table_csv(table, papers, proofs=proofs)
+        case TableFormat.HTML:
+            return table_html(table, papers, coverage_text(table))
+        case TableFormat.MARKDOWN:
+            return table_markdown(table, papers, coverage_text(table), proofs=proofs)
 
 
 def table_csv(table: Table, papers: Sequence[Paper], *, proofs: bool = False) -> str:

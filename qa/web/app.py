@@ -20,12 +20,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from qa.answering.reading import Limits
+from qa.answering.table import Column, checked_columns
 from qa.answering.wording import coverage_line
 from qa.config import Config, error_text
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.errors import QAError, UsageError
-from qa.export.formats import Format, export_papers
+from qa.export.formats import Format, TableFormat, export_papers
 from qa.export.html import answer_html
 from qa.export.json import answer_json
 from qa.export.markdown import answer_markdown
@@ -38,6 +39,7 @@ from qa.web.history import FILE, Entry, History
 from qa.web.pages import STATIC, Card, answer_lines, curve, rendered
 from qa.web.screening import UPCOMING, Screening, answer_of, found_by_reading, screen
 from qa.web.security import LocalRequestsOnly
+from qa.web.table_view import Tables
 
 PAGE = 50  # papers on a page of the list
 AT_ONCE = 0.5  # seconds in which an answer without a model is there, without showing progress
@@ -64,6 +66,7 @@ class WebApp:
         self._session = Session(config, on_notice)
         self._history = History(config.store / FILE)
         self._runs = Runs(self._session, self._keep)
+        self._tables = Tables(self._session)
         self._model: tuple[str | None, str] | None = None  # its name, and what is wrong with it
         self._model_known = 0.0  # when that was found out
         get, post = ["GET"], ["POST"]
@@ -79,6 +82,11 @@ class WebApp:
             Route("/q/{id}/undo", self.undo, methods=post),
             Route("/q/{id}/delete", self.delete, methods=post),
             Route("/q/{id}/export/{form}", self.export, methods=get),
+            Route("/q/{id}/table", self.table, methods=get),
+            Route("/q/{id}/table", self.add_column, methods=post),
+            Route("/q/{id}/table/rows", self.table_rows, methods=get),
+            Route("/q/{id}/table/export/{form}", self.export_table, methods=get),
+            Route("/q/{id}/cell", self.correct_cell, methods=post),
             Route("/papers", self.papers, methods=get),
             Route("/papers/{id}", self.paper, methods=get),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -89,6 +97,7 @@ class WebApp:
     async def close(self) -> None:
         """End what runs, and close the corpus."""
         await self._runs.close()
+        await self._tables.close()
         self._session.close()
 
     async def home(self, _: Request) -> Response:
@@ -187,9 +196,51 @@ class WebApp:
             raise HTTPException(404, "There is no such format.") from exc
         async with self._session.library() as library:
             text = await in_thread(lambda: _exported(library, entry, form))
-        name = f"papers-{entry.id}.{SUFFIXES.get(form, form.value)}"
-        disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(text, media_type=MEDIA_TYPES[form], headers=disposition)
+        return _download(text, f"papers-{entry.id}", form)
+
+    async def table(self, request: Request) -> Response:
+        """Show the table of a question's papers."""
+        entry = await self._entry(request.path_params["id"])
+        return await self._page("table.html", entry=entry, table=await self._tables.view(entry))
+
+    async def table_rows(self, request: Request) -> Response:
+        """Return the rows alone, while they are being filled."""
+        entry = await self._entry(request.path_params["id"])
+        table = await self._tables.view(entry)
+        return HTMLResponse(rendered("rows.html", entry=entry, table=table))
+
+    async def add_column(self, request: Request) -> Response:
+        """Add or remove a column, and fill what is missing."""
+        form = await _form(request)
+        entry = await self._entry(request.path_params["id"])
+        columns = entry.columns
+        if form.get("column", "").strip():
+            columns = (*columns, form["column"].strip())
+        if removed := form.get("remove"):
+            columns = tuple(text for text in columns if Column.parse(text).name != removed)
+        if columns:
+            checked_columns(columns)
+        entry = replace(entry, columns=columns)
+        await self._keep(entry)
+        self._tables.fill(entry)
+        await self._tables.wait(entry, AT_ONCE)
+        return RedirectResponse(f"/q/{entry.id}/table", 303)
+
+    async def export_table(self, request: Request) -> Response:
+        """Send the table as a file."""
+        entry = await self._entry(request.path_params["id"])
+        try:
+            form = TableFormat(request.path_params["form"])
+        except ValueError as exc:
+            raise HTTPException(404, "There is no such format.") from exc
+        text = await self._tables.exported(entry, form)
+        return _download(text, f"table-{entry.id}", Format(form.value))
+
+    async def correct_cell(self, request: Request) -> Response:
+        """Keep the reader's correction of a cell."""
+        entry = await self._entry(request.path_params["id"])
+        await self._tables.correct(entry, await _form(request))
+        return RedirectResponse(f"/q/{entry.id}/table", 303)
 
     async def papers(self, request: Request) -> Response:
         """Show the papers of the corpus, or the best for some words, page by page."""
@@ -289,6 +340,13 @@ def _filters(given: Mapping[str, object]) -> Filters:
         for name in FILTER_FIELDS
     )
     return Filters.parse(years=years, authors=authors, venues=venues, sources=sources)
+
+
+def _download(text: str, name: str, form: Format) -> Response:
+    """Return a text as a file to be saved."""
+    file = f"{name}.{SUFFIXES.get(form, form.value)}"
+    disposition = {"Content-Disposition": f'attachment; filename="{file}"'}
+    return Response(text, media_type=MEDIA_TYPES[form], headers=disposition)
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -38,6 +38,7 @@ class Entry:
     answer: Answer | None = None  # None: not answered yet
     rounds: tuple[tuple[Verdict, ...], ...] = ()  # what the model read, round by round
     findings: tuple[Finding, ...] = ()  # of the check, with their places in the written answer
+    columns: tuple[str, ...] = ()  # of its table
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ function move(step) {
 async function send(form, submitter) {
   const all = papers();
   const paper = form.closest(".paper");
+  const screening = paper && paper.matches("#next ~ .paper"); // then the best unread one is next
   const next = paper ? all[all.indexOf(paper) + 1] || all[all.indexOf(paper) - 1] : current();
   const body = new URLSearchParams(new FormData(form, submitter));
   body.set("show", shown);
@@ -58,7 +59,8 @@ async function send(form, submitter) {
     return;
   }
   const id = next?.dataset.paper;
-  (id && lists.querySelector(`[data-paper="${id}"]`))?.focus();
+  const same = id && lists.querySelector(`[data-paper="${id}"]`);
+  ((screening && lists.querySelector("#next ~ .paper")) || same)?.focus();
   announce(lists.querySelector(".undo .dim").textContent);
 }
 
@@ -92,3 +94,17 @@ if (lists) {
     event.preventDefault();
   });
 }
+
+const rows = document.querySelector("[data-rows]");
+async function follow() {
+  const reply = await fetch(rows.dataset.rows);
+  if (!reply.ok) return;
+  const text = await reply.text();
+  if (!rows.querySelector("[popover]:popover-open")) rows.innerHTML = text;
+  if (text.includes("data-filling")) setTimeout(follow, 700);
+  else {
+    rows.setAttribute("aria-busy", "false");
+    announce("The table is filled.");
+  }
+}
+if (rows) setTimeout(follow, 700);
