@@ -32,11 +32,6 @@ def papers(seeds_store):
     return found
 
 
-@pytest.fixture(scope="module")
-def titles(papers):
-    return {id_: paper.title for id_, paper in papers.items()}
-
-
 @pytest.fixture
 def ids_file(tmp_path):
     path = tmp_path / "ids.txt"
@@ -45,8 +40,8 @@ def ids_file(tmp_path):
 
 
 @pytest.fixture
-def server(seeds, titles):
-    with ChatServer(model=TableModel(titles), models=["scripted"]) as server:
+def server(seeds):
+    with ChatServer(model=TableModel(), models=["scripted"]) as server:
         seeds.setenv("OPENAI_BASE_URL", server.url)
         yield server
 
@@ -60,8 +55,8 @@ def cells_of(document):
     }
 
 
-def spoiled(server, titles, qa, ids_file, spoil):
-    server.model = TableModel(titles, spoil)
+def spoiled(server, qa, ids_file, spoil):
+    server.model = TableModel(spoil)
     done = qa("table", "--papers", ids_file, *OPTIONS, "--json", "--no-cache")
     return cells_of(json.loads(done.stdout))
 
@@ -93,8 +88,8 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("kind", SPOILED)
-def test_every_wrong_cell_is_caught(server, titles, qa, ids_file, kind):
-    cells = spoiled(server, titles, qa, ids_file, SPOILED[kind])
+def test_every_wrong_cell_is_caught(server, qa, ids_file, kind):
+    cells = spoiled(server, qa, ids_file, SPOILED[kind])
     for (paper, name), cell in cells.items():
         labelled = name in LABELS["papers"][paper]
         assert cell["value"] is None, (paper, name)
@@ -121,10 +116,8 @@ def test_the_same_command_again_asks_nothing_and_a_new_column_only_for_itself(se
     assert {name for _, name in server.model.asked[first:]} == {"Architecture"}
 
 
-def test_a_server_that_fails_half_way_leaves_the_table_with_what_it_has(
-    server, titles, qa, ids_file
-):
-    model = TableModel(titles)
+def test_a_server_that_fails_half_way_leaves_the_table_with_what_it_has(server, qa, ids_file):
+    model = TableModel()
     replies = iter(range(5))
 
     def failing(body):
@@ -143,8 +136,8 @@ def test_a_server_that_fails_half_way_leaves_the_table_with_what_it_has(
     assert len(model.asked) == 100
 
 
-def test_a_killed_table_goes_on_without_paying_twice(server, titles, qa, ids_file):
-    model = TableModel(titles)
+def test_a_killed_table_goes_on_without_paying_twice(server, qa, ids_file):
+    model = TableModel()
 
     def slow(body):
         time.sleep(0.2)
@@ -165,8 +158,7 @@ def test_a_killed_table_goes_on_without_paying_twice(server, titles, qa, ids_fil
     assert len(model.asked) < asked_by_the_killed + 100
 
 
-def test_csv_with_proofs_is_safe_in_spreadsheets(server, qa, ids_file, titles):
-    server.model = TableModel(titles)
+def test_csv_with_proofs_is_safe_in_spreadsheets(server, qa, ids_file):
     done = qa("table", "--papers", ids_file, *OPTIONS, "-c", "=1+1", "--format", "csv", "--proofs")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(rows) == 20

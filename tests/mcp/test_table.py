@@ -5,19 +5,13 @@ from chat_server import ChatServer
 from mcp_clients import BACKPROP, call, text_of
 from table_model import COLUMNS, LABELS, TableModel
 
-from qa.config import configured
-from qa.library import open_library
-
 IDS = list(LABELS["papers"])[:6]
 TEXTS = [f"{name}: {asks}" for name, asks in COLUMNS.items()]
 
 
 @pytest.fixture
 def chat(seeds):
-    with open_library(configured(), chat=False) as library:
-        titles = {paper.id: paper.title for paper in library.papers()}
-    labelled = {id_: titles[id_] for id_ in LABELS["papers"]}
-    with ChatServer(model=TableModel(labelled)) as server:
+    with ChatServer(model=TableModel()) as server:
         seeds.setenv("OPENAI_BASE_URL", server.url)
         seeds.setenv("QA_MODEL", "scripted")
         yield server

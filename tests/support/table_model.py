@@ -18,11 +18,11 @@ _TITLE = re.compile(r"^\[P1\] (.*)$", re.MULTILINE)
 
 
 class TableModel(LabelModel):
-    """Fills the cells of papers by their titles; `titles` are those by id."""
+    """Fills the cells of the labelled papers, which it knows by their titles."""
 
-    def __init__(self, titles, spoil=None):
+    def __init__(self, spoil=None):
         super().__init__()
-        self._cells = {title: LABELS["papers"][id_] for id_, title in titles.items()}
+        self._cells = {LABELS["titles"][id_]: cells for id_, cells in LABELS["papers"].items()}
         self._spoil = spoil or (lambda label: label)
         self.asked = []  # (title, column) of each cell
 

@@ -87,3 +87,23 @@ def chromium(width=1200, height=900):
         yield browser
     finally:
         browser.quit()
+
+
+def one(browser, selector):
+    """Return the first element that a CSS selector finds."""
+    return browser.find_element("css selector", selector)
+
+
+def every(browser, selector):
+    """Return all elements that a CSS selector finds."""
+    return browser.find_elements("css selector", selector)
+
+
+def until(browser, condition):
+    """Wait until a condition of the browser holds, and return its value."""
+    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    gone = (StaleElementReferenceException, NoSuchElementException)  # while a part is replaced
+    wait = WebDriverWait(browser, 30, poll_frequency=0.05, ignored_exceptions=gone)
+    return wait.until(condition)

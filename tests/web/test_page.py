@@ -3,26 +3,11 @@
 import json
 
 import pytest
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
+from web_page import every, one, until
 
 BACKPROP = "which papers train without backprop?"
-
-
-def one(browser, selector):
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
-def every(browser, selector):
-    return browser.find_elements(By.CSS_SELECTOR, selector)
-
-
-def until(browser, condition):
-    gone = (StaleElementReferenceException, NoSuchElementException)  # while a part is replaced
-    wait = WebDriverWait(browser, 30, poll_frequency=0.05, ignored_exceptions=gone)
-    return wait.until(condition)
 
 
 def press(browser, key):
