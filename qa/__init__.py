@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qa.answering.events import Judging, Learned, Piece, Ranked, ReadingOver, RoundRead, Scored
     from qa.answering.reading import Limits
     from qa.answering.results import Answer, Coverage, Evidence, ListedPaper
+    from qa.answering.table import Cell, Column, Row, Table
     from qa.config import Config
     from qa.corpus.filters import Filters
     from qa.corpus.papers import Paper
@@ -35,10 +36,13 @@ if TYPE_CHECKING:
     )
     from qa.llama_index.build import build
     from qa.progress import Progress
+    from qa.tables import afill_table, fill_table
 
 __all__ = [
     "Answer",
     "BuildReport",
+    "Cell",
+    "Column",
     "Config",
     "Coverage",
     "Evidence",
@@ -56,12 +60,16 @@ __all__ = [
     "Ranked",
     "ReadingOver",
     "RoundRead",
+    "Row",
     "Scored",
+    "Table",
     "aask",
+    "afill_table",
     "arebuild",
     "asearch",
     "ask",
     "build",
+    "fill_table",
     "open_corpus",
     "rebuild",
     "search",
@@ -78,6 +86,7 @@ _MODULES = {
     ),
     "Limits": "qa.answering.reading",
     **dict.fromkeys(("Answer", "Coverage", "Evidence", "ListedPaper"), "qa.answering.results"),
+    **dict.fromkeys(("Cell", "Column", "Row", "Table"), "qa.answering.table"),
     "Config": "qa.config",
     "Filters": "qa.corpus.filters",
     "Paper": "qa.corpus.papers",
@@ -85,6 +94,7 @@ _MODULES = {
     "BuildReport": "qa.index.build",
     "build": "qa.llama_index",
     "Progress": "qa.progress",
+    **dict.fromkeys(("afill_table", "fill_table"), "qa.tables"),
 }
 
 

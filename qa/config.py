@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -168,6 +169,13 @@ def content_is_traced() -> bool:
     """Return whether spans may hold questions, prompts and answers."""
     wanted = os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "")
     return wanted.strip().lower() in {"true", "1", "span_only", "span_and_event"}
+
+
+def has_display() -> bool:
+    """Return whether a browser window can be opened: not over a plain remote shell."""
+    if sys.platform in {"darwin", "win32"}:
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def refuse_telemetry() -> None:

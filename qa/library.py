@@ -32,7 +32,7 @@ from qa.answering.model_judges import ModelIdentity, ModelJudges, entrance_test
 from qa.answering.pipeline import Pipeline
 from qa.answering.reader_verdicts import FILE as READER_VERDICTS
 from qa.answering.reader_verdicts import ReaderVerdicts
-from qa.answering.reading import Limits
+from qa.answering.reading import Limits, Reading
 from qa.answering.results import Answer, Evidence, ListedPaper
 from qa.answering.writer import Writer
 from qa.config import Config, configured
@@ -53,7 +53,7 @@ from qa.llm.prompts import load_prompt
 from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
 from qa.retrieval.conditions import Conditions, read_conditions
 from qa.retrieval.query import checked_question, has_content, on_one_line
-from qa.retrieval.relevance import Relevance, Verdict
+from qa.retrieval.relevance import Relevance, Rounds, Verdict
 from qa.retrieval.retriever import Retriever, Scope
 from qa.tracing import spans_of
 
@@ -110,7 +110,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
                 begun.result()()
 
 
-def _blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     """Return the coroutine function as one that waits; it may be called in a running loop too."""
 
     @functools.wraps(work)
@@ -228,7 +228,7 @@ class Library:
         )
         return (await self.answer(question, options)).answer
 
-    ask = _blocking(aask)
+    ask = blocking(aask)
 
     async def answer(self, question: str, options: AskOptions) -> Finished:
         """Answer the question; returns the whole ranking beside the answer. Raises QAError."""
@@ -239,7 +239,12 @@ class Library:
         finished = await self._finished(parts, asked.question, options)
         answer = finished.answer
         answer = replace(answer, question=on_one_line(question), notes=asked.notes + answer.notes)
-        return Finished(answer=answer, ranked=finished.ranked, failure=finished.failure)
+        return Finished(
+            answer=answer,
+            ranked=finished.ranked,
+            reading=finished.reading,
+            failure=finished.failure,
+        )
 
     async def _finished(self, parts: PipelineParts, question: str, options: AskOptions) -> Finished:
         asked = Asked(question=question, limits=options.limits)
@@ -328,12 +333,22 @@ class Library:
             judge=judges.trusted() if trusted else judges.checked(self._entrance_test(model)),
             writer=Writer(chat, *prompts.values()) if options.write else None,
             model=self.model,
-            base_url=LOOPBACK if self._local else self.config.base_url,
+            base_url=self.base_url,
         )
 
     def _entrance_test(self, model: ModelIdentity) -> EntranceTest:
         test = entrance_test(model, verdicts_path(self.config))
         return self._tests.setdefault(model.test_key, test)
+
+    @property
+    def runs_here(self) -> bool:
+        """Return whether the chat model is a file that runs on this machine."""
+        return self._local is not None
+
+    @property
+    def base_url(self) -> str | None:
+        """Return where the chat model is served; None: at OpenAI, or there is no model."""
+        return LOOPBACK if self._local else self.config.base_url
 
     @property
     def identity(self) -> str:
@@ -402,6 +417,19 @@ class Library:
     def papers_of(self, entries: Iterable[ListedPaper]) -> list[Paper]:
         """Return the papers of an answer or a search, with all that is known of them."""
         return self.generation.papers([entry.id for entry in entries])
+
+    def readings(self, rounds: Rounds) -> list[Reading]:
+        """Return the papers that were read in these rounds, in the order of reading."""
+        entries = [
+            (number, verdict)
+            for number, verdicts in enumerate(rounds, start=1)
+            for verdict in verdicts
+        ]
+        papers = self.generation.papers([verdict.paper_id for _, verdict in entries])
+        by_id = {paper.id: paper for paper in papers}
+        return [
+            Reading(number, by_id[v.paper_id], v) for number, v in entries if v.paper_id in by_id
+        ]
 
     def papers_with(self, start: str) -> list[Paper]:
         """Return the papers whose id begins like this."""
@@ -604,7 +632,7 @@ async def aask(  # noqa: PLR0913 - each is a setting of its own
         return (await library.answer(question, options)).answer
 
 
-ask = _blocking(aask)
+ask = blocking(aask)
 
 
 def search(  # noqa: PLR0913 - each is a setting of its own

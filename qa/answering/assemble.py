@@ -1,6 +1,6 @@
 """Put the answer together: its papers, numbered and with their sentences, and what was read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qa.answering.citations import cited_numbers
@@ -201,13 +201,17 @@ def _warnings(ev: Written, parts: PipelineParts, *, declined: bool) -> tuple[Ans
 
 def _spent(ev: Written, parts: PipelineParts) -> ModelUsage:
     kinds = {"judge": ev.state.reading.usage, "write": ev.usage}
+    return model_usage(kinds, parts.model, parts.base_url)
+
+
+def model_usage(kinds: Mapping[str, Usage], model: str | None, base_url: str | None) -> ModelUsage:
+    """Return what a model was asked for, in all and by the kind of work, and what that cost."""
     total = sum(kinds.values(), Usage())
-    cost = cost_usd(parts.model, total, base_url=parts.base_url) if parts.model else None
     return ModelUsage(
         calls=total.calls,
         prompt_tokens=total.prompt_tokens,
         completion_tokens=total.completion_tokens,
-        cost_usd=cost,
+        cost_usd=cost_usd(model, total, base_url=base_url) if model else None,
         estimated=total.estimated,
         by_kind={kind: _tokens(usage) for kind, usage in kinds.items() if usage.calls},
     )

@@ -8,6 +8,7 @@ from workflows.events import Event, StartEvent, StopEvent
 from qa.answering.judge import Judged
 from qa.answering.reading import Limits, ReadingHistory
 from qa.answering.results import Answer, AnswerWarning, Coverage, Seconds, Stopped
+from qa.answering.table import Expected
 from qa.answering.verify import Finding
 from qa.answering.writer import NumberedPaper
 from qa.corpus.papers import Paper
@@ -98,7 +99,8 @@ class Finished(StopEvent):
     """The answer, with all that belongs to it."""
 
     answer: Answer
-    ranked: tuple[str, ...]  # every candidate's id, best first, for measuring
+    ranked: tuple[str, ...]  # every candidate's id, best first
+    reading: ReadingHistory  # every verdict, round by round
     failure: ChatError | None = None  # why scores had to decide, where a call of the model failed
 
 
@@ -126,6 +128,19 @@ class TestingJudge(Event):
 
 class Judging(Event):
     """Progress: of the papers of a round, some are judged; on a laptop a round takes a minute."""
+
+    done: int
+    of: int
+
+
+class TableBegun(Event):
+    """Progress: the papers of a table are known; what filling it is expected to take."""
+
+    expected: Expected
+
+
+class Filling(Event):
+    """Progress: of the papers of a table, some have their cells."""
 
     done: int
     of: int

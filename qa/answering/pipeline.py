@@ -268,7 +268,8 @@ class Pipeline(Workflow):
     async def assemble(self, ev: Written) -> Finished:
         """Put the result together: the answer, its papers, and what the check found meanwhile."""
         answer = assemble_answer(ev, self._parts)
-        return Finished(answer=answer, ranked=ev.state.search.ranking.ids, failure=ev.failure)
+        ranked, reading = ev.state.search.ranking.ids, ev.state.reading
+        return Finished(answer=answer, ranked=ranked, reading=reading, failure=ev.failure)
 
 
 def _show(ctx: Context, pieces: "Sequence[Checked]", papers: tuple[NumberedPaper, ...]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from qa.answering.judge import Judged
 from qa.answering.results import Coverage, Stopped
+from qa.corpus.papers import Paper
 from qa.errors import UsageError
 from qa.llm.messages import Usage
 from qa.retrieval.estimate import Estimate
@@ -38,6 +39,15 @@ class Limits:
     def patient(self) -> bool:
         """Return whether the reading may take longer than a person waits."""
         return self.exhaustive or self.recall is not None or self.papers is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One paper that was read: an entry of the reading log."""
+
+    round: int  # from 1
+    paper: Paper
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,18 @@ class ModelUsage:
         """Tokens sent and received."""
         return self.prompt_tokens + self.completion_tokens
 
+    def plus(self, more: "ModelUsage") -> "ModelUsage":
+        """Return both together; the cost is unknown where one of them is."""
+        costs = (self.cost_usd, more.cost_usd)
+        return ModelUsage(
+            self.calls + more.calls,
+            self.prompt_tokens + more.prompt_tokens,
+            self.completion_tokens + more.completion_tokens,
+            None if None in costs else sum(cost for cost in costs if cost is not None),
+            self.estimated or more.estimated,
+            self.by_kind | more.by_kind,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Seconds:

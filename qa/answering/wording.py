@@ -6,6 +6,7 @@ from typing import Protocol
 
 from qa.answering.results import Answer, Coverage, ListedPaper, ModelUsage, Stopped
 from qa.answering.safe_text import clean_line
+from qa.answering.table import CellState, Table
 from qa.corpus.papers import Paper
 from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
@@ -42,10 +43,18 @@ def coverage_line(answer: Answer) -> str:
         among = f"{coverage.candidates:,}{_filter(coverage)}"
         papers = counted(len(answer.papers), "paper is", "papers are")
         return f"{papers} nearest by score, of {among}: {', '.join(parts)}. {UNREAD}"
-    why = f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
+    return f"{reading_line(coverage)}{_missing(coverage)}{_why_stopped(coverage)}. {_spent(answer)}"
+
+
+def _missing(coverage: Coverage) -> str:
+    """Return what is estimated to be missing, behind a semicolon; empty without an estimate."""
     unread = coverage.candidates - coverage.read
     left = missing_text(coverage.estimate, found=coverage.relevant, unread=unread)
-    return f"{reading_line(coverage)}{left and f'; {left}'}{why}. {_spent(answer)}"
+    return left and f"; {left}"
+
+
+def _why_stopped(coverage: Coverage) -> str:
+    return f" ({WHY_STOPPED[coverage.stopped]})" if coverage.stopped else ""
 
 
 def reading_line(coverage: Coverage) -> str:
@@ -98,7 +107,7 @@ def _filter(coverage: Coverage | Scope) -> str:
     return f" ({clean_line(coverage.filter)})" if coverage.filter else ""
 
 
-def _spent(answer: Answer) -> str:
+def _spent(answer: Answer | Table) -> str:
     usage: ModelUsage = answer.usage
     about = "about " if usage.estimated else ""
     calls = counted(usage.calls, "call", "calls")
@@ -114,6 +123,34 @@ def counted(number: int, one: str, many: str) -> str:
 def title_of(paper: ListedPaper | Paper) -> str:
     """Return the paper's title on one line, marked if the corpus has nothing else of the paper."""
     return clean_line(paper.title) + (" (title only)" if paper.title_only else "")
+
+
+def coverage_text(table: Table) -> str:
+    """Return how many papers were read to choose those of a table; empty where they were given."""
+    coverage = table.coverage
+    if coverage is None:
+        return ""
+    if not coverage.read:
+        rows = counted(len(table.rows), "paper is", "papers are")
+        return f"{rows} nearest by score, of {candidates_text(coverage)}. {UNREAD}"
+    return f"{reading_line(coverage)}{_missing(coverage)}{_why_stopped(coverage)}."
+
+
+def cells_line(table: Table) -> str:
+    """Return how many cells a table has, and what became of them."""
+    cells = len(table.rows) * len(table.columns)
+    if table.model is None:
+        return f"No chat model filled it: {counted(cells, 'cell has', 'cells have')} no value."
+    kinds = {
+        "stated": CellState.STATED,
+        "not stated": CellState.NOT_STATED,
+        "in doubt": CellState.DOUBTED,
+        "could not be read": CellState.UNREADABLE,
+    }
+    parts = [f"{table.count(state):,} {words}" for words, state in kinds.items()]
+    kept = [part for part in parts if not part.startswith("0 ")]
+    of_all = f"{counted(cells, 'cell', 'cells')}: {', '.join(kept)}. " if kept else ""
+    return f"{of_all}{_spent(table)}"
 
 
 def qualifier(paper: ListedPaper) -> str:

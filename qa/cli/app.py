@@ -32,6 +32,7 @@ from qa.cli.options import (
 )
 from qa.config import configured
 from qa.errors import UsageError
+from qa.export.formats import TableFormat
 
 SHOWN_PAPERS = 10  # of a ranking, unless --limit says otherwise
 
@@ -283,6 +284,84 @@ def search(
 
 @app.command()
 @with_exit_codes
+def table(
+    question: Question = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", "-c", metavar="NAME", help='A column: NAME or "NAME: what it asks for".'
+        ),
+    ] = None,
+    papers: Annotated[
+        Path | None,
+        typer.Option(
+            "--papers", metavar="FILE", help="Ids of the papers, one a line, - for stdin."
+        ),
+    ] = None,
+    form: Annotated[
+        TableFormat | None,
+        typer.Option("--format", help="In a terminal the table is drawn, else in Markdown."),
+    ] = None,
+    as_json: AsJson = False,
+    proofs: Annotated[
+        bool, typer.Option("--proofs", help="Give the sentence of each cell beside it.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost, and do nothing.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Read at most N papers.")
+    ] = None,
+    year: Year = None,
+    author: Author = None,
+    venue: Venue = None,
+    source: Source = None,
+    model: Model = None,
+    corpus: Corpus = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if any cell is doubtful.")
+    ] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask for every cell anew.")] = False,
+) -> None:
+    """Fill a table from the papers that answer QUESTION, one row a paper.
+
+    A cell has words of the abstract, or it is empty: what the model says is looked up there. The
+    same command again asks only for cells that are missing. A column that is a question for yes or
+    no has that answer beside the words that show it.
+
+    For example:
+
+      qa table "which papers train without backprop?" -c "Data set" -c "Code: is code released?"
+
+      qa table --papers ids.txt -c "Model size" --format csv --proofs > table.csv
+    """
+    from qa.answering.reading import Limits
+    from qa.cli.table import TableCommand, print_table
+
+    if bool(question) == (papers is not None):
+        raise UsageError("Give a QUESTION that picks the papers, or --papers with their ids.")
+    filters = filters_of(year, author, venue, source)
+    if papers and (filters or limit):
+        raise UsageError("--papers excludes filters and --limit: it names the papers.")
+    if as_json and form not in {None, TableFormat.JSON}:
+        raise UsageError(f"--json and --format {form} exclude each other.")
+    command = TableCommand(
+        question=question_of(question) if question else None,
+        columns=tuple(column or ()),
+        papers=papers,
+        limits=Limits(limit),
+        filters=filters,
+        form=TableFormat.JSON if as_json else form,
+        cached=not no_cache,
+        proofs=proofs,
+        dry_run=dry_run,
+        strict=strict,
+    )
+    raise typer.Exit(print_table(configured(corpus, model), command))
+
+
+@app.command()
+@with_exit_codes
 def papers(
     year: Year = None,
     author: Author = None,
@@ -444,6 +523,36 @@ def evaluate(
         recall=recall,
         compare=compare,
         as_json=as_json,
+    )
+
+
+@app.command()
+@with_exit_codes
+def web(
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="N", min=0, max=65535, help="8760 if not set."),
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
+    model: Model = None,
+    corpus: Corpus = None,
+) -> None:
+    """Open a local page: ask, see the proof, judge papers by keys, read on, and save.
+
+    It is served to this machine alone. The first line on stdout is its address.
+
+    For example:
+
+      qa web --corpus ~/papers
+    """
+    from qa.web.server import serve
+
+    serve(
+        configured(corpus, model),
+        port,
+        open_browser=not no_open,
+        on_address=typer.echo,
+        on_notice=lambda line: typer.echo(line, err=True),
     )
 
 

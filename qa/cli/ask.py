@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 
-from qa.answering.reading import Limits
+from qa.answering.reading import Limits, Reading
 from qa.answering.results import Answer, Stopped
 from qa.answering.safe_text import clean_line
 from qa.answering.wording import (
@@ -15,8 +15,6 @@ from qa.answering.wording import (
     worth_reading_on,
 )
 from qa.cli.display.answer import (
-    answer_json,
-    dump,
     show_answer,
     show_ranked,
     warning_lines,
@@ -28,11 +26,13 @@ from qa.config import Config
 from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.export.formats import Format, export_papers
-from qa.library import HOW_TO_WRITE, Library, open_library
+from qa.export.json import answer_json, dump
+from qa.library import HOW_TO_WRITE, AskOptions, EventListener, Library, open_library, run
 
 READ_ON = "To read on, ask the same again with --recall 0.95: what was read costs nothing."
 NO_CONDITIONS = "--no-conditions asks every paper, taking these words as words."
 NO_MODEL = "none"  # the value of QA_MODEL or --model that asks for no chat model
+PAPERS_ALONE = {Format.BIBTEX, Format.RIS, Format.CSV}  # formats without room for the answer
 # Kinds of warnings with which a question counts as failed: exit code 1.
 FAILURES = {"model_failed", "writing_failed", "partial_answer", "reading_failed"}
 
@@ -50,28 +50,33 @@ class CommandOptions:
     form: Format | None = None  # None: plain text
     verbose: bool = False
 
+    def asking(self, on_event: EventListener) -> AskOptions:
+        """Return these options as the library takes them."""
+        return AskOptions(
+            self.limits,
+            self.filters,
+            conditions=self.conditions,
+            cached=self.cached,
+            on_event=on_event,
+        )
+
 
 def ask_once(question: str, config: Config, options: CommandOptions) -> int:
     """Answer the question on stdout; return the exit code."""
     form = options.form
     with Display(stream=form is None, verbose=options.verbose) as display:
         with open_library(config, display.work, display.note, refresh=options.refresh) as library:
-            answer = library.ask(
-                question,
-                limits=options.limits,
-                filters=options.filters,
-                conditions=options.conditions,
-                cached=options.cached,
-                on_event=display.event,
-            )
+            finished = run(library.answer(question, options.asking(display.event)))
+            answer = finished.answer
             papers = library.papers_of(answer.papers) if form else []
+            readings = library.readings(finished.reading.rounds) if form == Format.HTML else ()
             why_none = "" if answer.coverage.candidates else library.why_none(options.filters)
         display.clear()
         if form is None:
             show(answer, display)
         else:
-            _write(answer, papers, form, config.corpus.name)
-            if form not in {Format.JSON, Format.MARKDOWN}:
+            _write(answer, papers, form, config.corpus.name, readings)
+            if form in PAPERS_ALONE:
                 display.note(coverage_line(answer))
         if why_none:
             display.note(why_none)
@@ -95,7 +100,13 @@ def note_how_to_write(library: Library, display: Display) -> None:
         display.note(HOW_TO_WRITE)
 
 
-def _write(answer: Answer, papers: Sequence[Paper], form: Format, corpus: str) -> None:
+def _write(
+    answer: Answer,
+    papers: Sequence[Paper],
+    form: Format,
+    corpus: str,
+    readings: Sequence[Reading],
+) -> None:
     """Print the answer for another program: as a document, or its papers alone."""
     if form == Format.JSON:
         typer.echo(answer_json(answer, corpus))
@@ -106,6 +117,10 @@ def _write(answer: Answer, papers: Sequence[Paper], form: Format, corpus: str) -
     references = answer_papers(answer, papers)
     if form == Format.MARKDOWN:
         typer.echo(answer_markdown(answer, references, coverage_line(answer)), nl=False)
+    elif form == Format.HTML:
+        from qa.export.html import answer_html
+
+        typer.echo(answer_html(answer, references, coverage_line(answer), readings), nl=False)
     else:
         typer.echo(export_papers(references, form), nl=False)
 

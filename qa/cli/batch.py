@@ -28,7 +28,6 @@ from qa.cli.answers_file import (
     questions_of_file,
 )
 from qa.cli.ask import FAILURES, CommandOptions, note_how_to_write
-from qa.cli.display.answer import answer_document
 from qa.cli.display.progress import Display
 from qa.config import Config, error_text
 from qa.errors import (
@@ -41,6 +40,7 @@ from qa.errors import (
     QAError,
     UsageError,
 )
+from qa.export.json import answer_document
 from qa.library import AskOptions, Library, open_library, run
 from qa.llm.prompts import VARIABLES, load_prompt
 

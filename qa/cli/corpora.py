@@ -8,9 +8,9 @@ import typer
 from rich import filesize
 
 from qa.answering.safe_text import clean_line
-from qa.cli.display.answer import dump
 from qa.config import Config
 from qa.errors import UsageError
+from qa.export.json import dump
 from qa.index.store import chroma_server
 from qa.index.stores import StoreSummary, remove_store, stores_of
 

@@ -14,7 +14,7 @@ from qa.answering.results import Evidence
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.verdict_cache import forget_verdicts, verdict_count
 from qa.answering.wording import candidates_text, source_name, title_of
-from qa.cli.display.answer import console, dump, print_hanging
+from qa.cli.display.answer import console, print_hanging
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import NOTHING_FOUND
 from qa.cli.reading_report import report_lines
@@ -23,6 +23,7 @@ from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.errors import ConfigError, CorpusError, UsageError
 from qa.export.formats import Format, export_papers
+from qa.export.json import dump
 from qa.export.references import exported_papers
 from qa.index.integrity import StoreStatus
 from qa.index.reading_report import ReadingReport, summed

@@ -26,10 +26,10 @@ from qa.answering.evaluate import (
 from qa.answering.events import Finished
 from qa.answering.judge_quality import JudgeQuality, JudgeRecord
 from qa.answering.reading import Limits
-from qa.cli.display.answer import dump
 from qa.cli.display.progress import Display
 from qa.config import Config
 from qa.corpus.papers import title_key
+from qa.export.json import dump
 from qa.library import AskOptions, Library, open_library, run
 from qa.progress import Progress
 

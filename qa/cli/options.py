@@ -43,7 +43,7 @@ Form = Annotated[
         "--format",
         metavar="FORMAT",
         parser=_format,
-        help="bibtex, ris, csv, markdown or json.",
+        help="bibtex, ris, csv, markdown, html or json.",
     ),
 ]
 Corpus = Annotated[

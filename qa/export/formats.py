@@ -1,4 +1,4 @@
-"""The formats that papers can be written in: BibTeX, RIS, CSV and Markdown."""
+"""The formats that papers and answers can be written in, and CSV."""
 
 import csv
 import io
@@ -24,6 +24,16 @@ class Format(StrEnum):
     CSV = "csv"
     MARKDOWN = "markdown"
     JSON = "json"
+    HTML = "html"
+
+
+class TableFormat(StrEnum):
+    """The name of a table's format, as the command line has it."""
+
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    HTML = "html"
 
 
 def export_papers(papers: Sequence["ExportedPaper"], form: Format) -> str:
@@ -46,7 +56,16 @@ def export_papers(papers: Sequence["ExportedPaper"], form: Format) -> str:
             from qa.export.markdown import markdown
 
             return markdown(papers)
+        case Format.HTML:
+            from qa.export.html import papers_html
+
+            return papers_html(papers)
     raise ValueError(form)
+
+
+def spreadsheet_text(text: str) -> str:
+    """Return a cell's text so that no spreadsheet takes it for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def csv_table(papers: Sequence["ExportedPaper"]) -> str:

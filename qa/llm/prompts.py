@@ -23,12 +23,14 @@ VARIABLES = {
     "answer.user": frozenset({"question", "papers", "note"}),
     "followup.system": frozenset[str](),
     "followup.user": frozenset({"earlier", "papers", "question"}),
+    "table.system": frozenset[str](),
+    "table.user": frozenset({"columns", "paper", "count"}),
 }
 
 
-# What a paper's text must not contain: the keys and the tag by which prompts tell papers apart.
-KEY = re.compile(r"\[(P?\d+)\]")
-PAPERS_TAG = re.compile(r"<(/?\s*papers\b)", re.IGNORECASE)
+# What a paper's text must not contain: the keys and tags by which prompts tell papers and columns.
+KEY = re.compile(r"\[([PC]?\d+)\]")
+TAG = re.compile(r"<(/?\s*(?:papers?|columns)\b)", re.IGNORECASE)
 CONTROL_CATEGORIES = {"Cc", "Zl", "Zp"}  # of Unicode: control characters, line separators
 
 
@@ -77,9 +79,9 @@ def as_material(key: str, paper: Paper, sentences: tuple[int, ...] | None = None
 
 
 def one_line(text: str) -> str:
-    """Return untrusted text on one line, without control characters, keys and the tag of papers."""
+    """Return untrusted text on one line, without control characters, keys and tags of prompts."""
     plain = "".join(" " if unicodedata.category(c) in CONTROL_CATEGORIES else c for c in text)
-    return PAPERS_TAG.sub(r"(\1", KEY.sub(r"(\1)", " ".join(plain.split())))
+    return TAG.sub(r"(\1", KEY.sub(r"(\1)", " ".join(plain.split())))
 
 
 def _path(name: str, replacements: Path | None) -> Path:

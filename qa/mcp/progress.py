@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from qa.answering.events import Piece, Ranked, RoundRead
+from qa.answering.events import Filling, Piece, Ranked, RoundRead
 from qa.answering.reading import Limits
 from qa.answering.wording import reading_line
 from qa.progress import Progress
@@ -48,6 +48,9 @@ class ProgressReporter:
             case RoundRead(coverage=coverage):
                 total = coverage.candidates if self._limits.exhaustive else self._limits.papers
                 self._set("reading", coverage.read, total, reading_line(coverage))
+            case Filling():
+                text = f"Filled the rows of {event.done:,} of {event.of:,} papers"
+                self._set("filling", event.done, event.of, text)
             case Piece():
                 self._set("writing", 1, None, "Writing the answer")
 

@@ -11,8 +11,8 @@ from qa.answering.wording import source_name
 from qa.corpus.papers import Paper
 from qa.library import Library
 from qa.mcp.progress import reporting
-from qa.mcp.session import Session
 from qa.retrieval.query import encodable
+from qa.session import Session
 
 PAGE = 100  # papers on a page of the list; each as a resource of its own would be too many
 

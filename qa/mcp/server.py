@@ -14,9 +14,9 @@ from qa import __version__
 from qa.config import error_text
 from qa.errors import QAError
 from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
-from qa.mcp.session import Session
 from qa.mcp.tools import Tools
 from qa.retrieval.query import encodable
+from qa.session import Session
 
 NAME = "ask-papers"
 INSTRUCTIONS = """\
@@ -31,6 +31,7 @@ write the answer yourself.
 - If the outcome is "answered", pass on the answer, its papers and its warnings.
 - If the outcome is "not_in_corpus", try search_papers with other words before you say so.
 - search_papers is fast: use it to look for papers under several wordings, also after ask.
+- fill_table makes a table of papers: one row a paper, each cell words of its abstract or empty.
 - corpus_status says which filters make sense: papers without a year never pass a year filter.
 
 Cite papers by title. Quote sentences word for word. Say how many papers were ranked or read. \
@@ -62,6 +63,7 @@ class PaperServer(MCPServer[Any]):
         titles: dict[Callable[..., Any], str] = {
             tools.ask: "Ask the papers",
             tools.search_papers: "Search papers",
+            tools.fill_table: "Fill a table",
             tools.get_paper: "Read papers",
             tools.corpus_status: "State of the corpus",
         }

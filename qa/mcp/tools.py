@@ -9,6 +9,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, BeforeValidator, Field
 
 from qa.answering.reading import Limits
+from qa.answering.table import MOST_COLUMNS
 from qa.config import error_text
 from qa.corpus.filters import Filters
 from qa.corpus.readers.corpus import Corpus
@@ -30,8 +31,10 @@ from qa.mcp.schemas import (
     search_text,
     status_text,
 )
-from qa.mcp.session import Session, in_thread, run_to_end
+from qa.mcp.table import TableResult, table_result, table_text
 from qa.retrieval.query import LONGEST, checked_question, encodable
+from qa.session import Session, in_thread, run_to_end
+from qa.tables import afill_table
 
 R = TypeVar("R", AskResult, SearchResult)
 
@@ -132,6 +135,25 @@ Ids = Annotated[
     ),
 ]
 
+RowIds = Annotated[
+    list[Value] | None,
+    BeforeValidator(_as_list),
+    Field(
+        max_length=MOST_PAPERS,
+        description="Ids of the papers that make the rows, instead of a question.",
+    ),
+]
+Columns = Annotated[
+    list[Value],
+    BeforeValidator(_as_list),
+    Field(
+        min_length=1,
+        max_length=MOST_COLUMNS,
+        description="A name each, or a name and what its cells are to say: 'Data set', "
+        "'Size: parameters, with unit', 'Code: is the code released?'.",
+    ),
+]
+
 
 class Tools:
     """What an assistant can do with the corpus of a session; each method is a tool."""
@@ -218,6 +240,48 @@ class Tools:
         async with reporting(ctx.report_progress) as reporter:
             result = await run_to_end(work(reporter))
         return _call_result(result, search_text(result))
+
+    async def fill_table(  # noqa: PLR0913, PLR0917 - the arguments of the tool
+        self,
+        columns: Columns,
+        ctx: Context[Any, Any],
+        question: Question | None = None,
+        ids: RowIds = None,
+        year: Years = None,
+        author: Authors = None,
+        venue: Venues = None,
+        source: Sources = None,
+        read_at_most: ReadAtMost = None,
+    ) -> Annotated[CallToolResult, TableResult]:
+        """Fill a table about papers: one row a paper, each cell words of its abstract, or empty.
+
+        The papers are those that answer the question, or those of the ids. With a chat model on the
+        server this can take minutes and reports progress. Without one each cell has the nearest
+        sentence, for you to take the value from.
+        """
+        if (question is None) == (ids is None):
+            raise UsageError("Give a question that chooses the papers, or their ids.")
+        filters = _filters(year, author, venue, source, None)
+        limits = Limits(read_at_most)
+
+        async def work(reporter: ProgressReporter) -> tuple[TableResult, str]:
+            async with self._session.library(reporter, chat=True) as library:
+                table = await afill_table(
+                    library,
+                    checked_question(question) if question else None,
+                    columns,
+                    papers=ids or (),
+                    limits=limits,
+                    filters=filters,
+                    on_event=reporter.on_event,
+                )
+                papers = library.generation.papers([row.id for row in table.rows])
+            result = table_result(table, papers).model_copy(update={"notes": reporter.notices})
+            return result, table_text(table, papers, result)
+
+        async with reporting(ctx.report_progress, limits) as reporter:
+            result, text = await run_to_end(work(reporter))
+        return _call_result(result, text)
 
     async def get_paper(
         self, ids: Ids, ctx: Context[Any, Any]

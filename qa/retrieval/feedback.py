@@ -156,4 +156,5 @@ def train(products: Scores, targets: Scores, costs: Scores) -> tuple[Scores, Sco
 def standardised(values: NDArray[np.floating]) -> Scores:
     """Return the values with mean 0 and standard deviation 1; all 0 where they are the same."""
     centred = values.astype(np.float64) - values.mean()
-    return centred / max(float(centred.std()), 1e-9)
+    scores: Scores = centred / max(float(centred.std()), 1e-9)
+    return scores

@@ -21,7 +21,7 @@ def test_every_argument_and_every_field_of_a_result_is_described(environment):
 
     tools = talk(conversation)
     assert {tool.name for tool in tools} == {
-        *("ask", "search_papers", "get_paper", "corpus_status"),
+        *("ask", "search_papers", "fill_table", "get_paper", "corpus_status"),
     }
     for tool in tools:
         fields = dict([*described(tool.input_schema), *described(tool.output_schema)])
@@ -46,7 +46,7 @@ def test_the_server_says_how_to_use_it(environment, mode):
 
     instructions, info = talk(conversation, mode=mode)
     assert info.name == "ask-papers"
-    for tool in ("ask", "search_papers", "get_paper", "corpus_status"):
+    for tool in ("ask", "search_papers", "fill_table", "get_paper", "corpus_status"):
         assert tool in instructions
 
 

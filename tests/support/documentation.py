@@ -27,7 +27,8 @@ from typing import Self
 
 from chat_server import ChatServer
 from paths import CORPORA, DOCS, README, ROOT
-from scripted_model import QUESTIONS, LabelModel
+from scripted_model import QUESTIONS
+from table_model import LABELS, TableModel
 
 from qa.config import bundled
 from qa.index.layout import StoreLayout
@@ -49,6 +50,7 @@ OWN_FILES = {
     "papers/library.bib": CORPORA / "zotero.bib",
 }
 OWN_TEXTS = {
+    "ids.txt": "\n".join(list(LABELS["papers"])[:3]) + "\n",
     "table.csv": "Article Title,Abstract\nMoss on Roofs,Moss grows on roofs in the north.\n",
     "questions.jsonl": "\n".join(QUESTIONS.read_text(encoding="utf-8").splitlines()[:4]),
     "questions.txt": "which papers study feedback alignment?\nwhich papers play chess?\n",
@@ -74,6 +76,7 @@ NOT_RUN = {
     "qa corpora": "what it prints depends on the machine; tests/cli/test_corpora.py does",
     "qa corpora --remove ~/papers": "tests/cli/test_corpora.py does",
     "qa corpora --remove-missing": "tests/cli/test_corpora.py does",
+    "qa web": "it serves until it is stopped; tests/web does",
     "qa mcp --http --port 8765": "it serves until it is stopped; tests/mcp/test_transport.py does",
 }
 _BLOCK = re.compile(
@@ -160,7 +163,8 @@ class Desk:
 
     The bundled papers are indexed, no chat model is set. For a command that names a chat model of
     OpenAI's, a server on this machine stands in, whose model judges by the labels of
-    tests/seed_questions.jsonl. Use it as a context manager.
+    tests/seed_questions.jsonl and fills tables by those of tests/table_labels.json. Use it as a
+    context manager.
     """
 
     def __init__(self, folder: Path, *, store: Path, weights: Path) -> None:
@@ -169,7 +173,7 @@ class Desk:
         self.project = self.home / "ask-papers"
         self.store = self.home / ".local" / "share" / "ask-papers" / "stores"
         self.cache = self.home / ".cache" / "ask-papers"
-        self._server = ChatServer(model=LabelModel())
+        self._server = ChatServer(model=TableModel())
         self.project.mkdir(parents=True)
         for name in ("seeds", "tests", "prompts"):
             (self.project / name).symlink_to(ROOT / name)

@@ -14,7 +14,7 @@ from scripted_model import LabelModel
 
 from qa.config import configured
 from qa.mcp.server import PaperServer
-from qa.mcp.session import Session
+from qa.session import Session
 
 BACKPROP = "which papers train without backprop?"
 ONE_CALL = {"question": BACKPROP, "read_at_most": 2}  # to judge, before the one to write

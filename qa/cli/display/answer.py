@@ -1,21 +1,14 @@
-"""How an answer looks: its papers and warnings as text, and the whole of it as JSON."""
+"""How an answer looks in a terminal: its papers and warnings as text."""
 
-import json
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from qa.answering.results import Answer, AnswerWarning, ListedPaper, Outcome
 from qa.answering.safe_text import clean, clean_line
-from qa.answering.wording import (
-    qualifier,
-    source_name,
-    title_of,
-)
+from qa.answering.wording import qualifier, title_of
 from qa.retrieval.query import content_words, word_start
 
 MAX_WARNINGS = 20  # lines
@@ -38,26 +31,6 @@ def console(*, stderr: bool = False) -> Console:
     if not out.is_terminal:
         out.width = PIPE_WIDTH
     return out
-
-
-def answer_json(answer: Answer, corpus: str) -> str:
-    """Return the answer as one JSON document; docs/json.md lists its fields."""
-    return dump(answer_document(answer, corpus))
-
-
-def answer_document(answer: Answer, corpus: str) -> dict[str, Any]:
-    """Return the answer as a document for JSON; `corpus` is the corpus's name, before sources."""
-    document = asdict(answer)
-    document["seconds"] = {k: round(v, 3) for k, v in document["seconds"].items()}
-    for paper in document["papers"] + document["nearest"]:
-        paper["source"] = source_name(corpus, paper["source"])
-    return document
-
-
-def dump(document: object) -> str:
-    """Return the document as strict JSON: no NaN, no halves of surrogate pairs."""
-    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-    return text.encode("utf-8", "replace").decode()
 
 
 def show_answer(out: Console, answer: Answer, *, streamed: bool) -> None:

@@ -1,0 +1,1 @@
+"""The local page: ask, see the proof, overrule, read on."""

@@ -1,0 +1,140 @@
+"""The papers of a question as a reader judges them: ranked by all verdicts there are, at once."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from qa.answering.assemble import evidence
+from qa.answering.results import Answer, Evidence, ListedPaper
+from qa.answering.wording import counted
+from qa.corpus.papers import Paper
+from qa.library import Library
+from qa.retrieval.relevance import Likelihood, Relevance, Verdict
+from qa.web.history import Entry
+
+UPCOMING = 20  # unread papers shown, the best first
+SENTENCES = 2  # of an unread paper, as its proof
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A paper in one of the lists."""
+
+    n: int | None  # what [n] means in the written answer
+    paper: Paper
+    score: float  # in today's ranking, the best has 1
+    relevance: Relevance | None  # the reader's verdict, else the model's
+    by_reader: bool
+    likelihood: Likelihood | None  # by score, where nobody judged
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The places of the evidence in the abstract."""
+        return [(item.start, item.end) for item in self.evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """The papers of a question, in three lists."""
+
+    found: tuple[Item, ...]  # that answer, fully before partly
+    upcoming: tuple[Item, ...]  # the best that nobody has judged
+    refused: tuple[Item, ...]  # that do not answer, the last judged first
+    judged_by_reader: int
+
+    @property
+    def summary(self) -> str:
+        """How many papers the reader has judged, and what came of it, in words."""
+        judged = counted(self.judged_by_reader, "paper", "papers")
+        found = sum(item.by_reader for item in self.found)
+        return f"You have judged {judged}: {found} answer." if self.judged_by_reader else ""
+
+
+def screen(library: Library, entry: Entry, *, upcoming: int = UPCOMING) -> Screening:
+    """Return the papers of a question by the model's verdicts and, above them, the reader's.
+
+    The ranking has learned from all of them. Raises QAError.
+    """
+    retriever = library.retriever(entry.filters)
+    own = library.overruled(entry.question)
+    verdicts = {v.paper_id: v for verdicts in entry.rounds for v in verdicts if v.relevance}
+    verdicts |= {id_: Verdict(id_, relevance, by_reader=True) for id_, relevance in own.items()}
+    candidates = set(retriever.ids())
+    verdicts = {id_: verdict for id_, verdict in verdicts.items() if id_ in candidates}
+    search = retriever.rank_unjudged(entry.question)
+    likely = search.ranking
+    if verdicts:
+        search = retriever.rerank(search, (tuple(verdicts.values()),))
+    numbers = {listed.id: listed.n for listed in entry.answer.papers} if entry.answer else {}
+
+    def items(ids: Sequence[str]) -> tuple[Item, ...]:
+        return tuple(item(paper) for paper in retriever.papers(ids))
+
+    def item(paper: Paper) -> Item:
+        verdict = verdicts.get(paper.id)
+        proving = verdict.sentences if verdict else ()
+        if not proving:
+            proving = retriever.best_sentences(search, paper, SENTENCES)
+        return Item(
+            n=numbers.get(paper.id),
+            paper=paper,
+            score=round(search.score(paper.id), 2),
+            relevance=verdict.relevance if verdict else None,
+            by_reader=bool(verdict and verdict.by_reader),
+            likelihood=None if verdicts else likely.likelihood(paper.id),
+            evidence=evidence(paper, proving),
+        )
+
+    unread = [id_ for id_ in search.ranking.ids if id_ not in verdicts][:upcoming]
+    return Screening(
+        found=items(_found(verdicts, search.score)),
+        upcoming=items(unread),
+        refused=items([id_ for id_ in reversed(verdicts) if not verdicts[id_].qualifies]),
+        judged_by_reader=sum(verdict.by_reader for verdict in verdicts.values()),
+    )
+
+
+def _found(verdicts: Mapping[str, Verdict], score: Callable[[str], float]) -> list[str]:
+    """Return the ids of the papers that qualify: fully before partly, then by score."""
+    ids = [id_ for id_, verdict in verdicts.items() if verdict.qualifies]
+    return sorted(ids, key=lambda id_: (verdicts[id_].relevance != Relevance.YES, -score(id_)))
+
+
+def answer_of(entry: Entry, screening: Screening) -> Answer:
+    """Return the answer with the papers that qualify by today's verdicts, the reader's above all.
+
+    Where nobody has judged these are the papers of the answer as it was.
+    """
+    assert entry.answer is not None  # noqa: S101 - what has no answer is not exported
+    if not screening.found:
+        return entry.answer
+    taken = {item.n for item in screening.found if item.n}
+    free = (n for n in count(1) if n not in taken)
+    cited = {paper.id for paper in entry.answer.papers if paper.cited}
+    papers = tuple(
+        ListedPaper(
+            n=item.n or next(free),
+            id=item.paper.id,
+            title=item.paper.title,
+            relevance=item.relevance,
+            likelihood=None,
+            score=item.score,
+            cited=item.paper.id in cited,
+            evidence=item.evidence,
+            source=item.paper.sources[0],
+            url=item.paper.link,
+            by_reader=item.by_reader,
+        )
+        for item in screening.found
+    )
+    return replace(entry.answer, papers=papers)
+
+
+def found_by_reading(rounds: Iterable[Sequence[Verdict]]) -> Iterator[tuple[int, int]]:
+    """Yield how many papers were read, and how many of them qualify, after each round."""
+    read = found = 0
+    for verdicts in rounds:
+        read += len(verdicts)
+        found += sum(verdict.qualifies for verdict in verdicts)
+        yield read, found
