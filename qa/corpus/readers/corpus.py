@@ -20,7 +20,7 @@ from qa.corpus.papers import ANOTHER_FILE, WHOLE_FILE, Record, Skipped, Unreadab
 from qa.errors import Action, CorpusError, Hint
 
 # Goes up by one with every change after which the same files might be read as other papers.
-READER_VERSION = 1
+READER_VERSION = 2
 
 # What reading a damaged file or archive may raise.
 _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)

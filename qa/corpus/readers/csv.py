@@ -19,6 +19,9 @@ _ROW_LINES = (
 )
 _ROWS_SHARE = 0.5  # of the delimiters that rows have, in lines that are rows and no text
 _MIN_ROW_DELIMITERS = 3  # lines inside a cell with as many delimiters are rows, not a paragraph
+# Our own export writes a `'` before cells that a spreadsheet would take for formulas.
+_OWN_EXPORT = ("key", "id", "title", "authors", "year")
+_GUARDED = re.compile(r"'+[=+@\t\r-]")
 _MALFORMED = "malformed entry"
 _MAX_QUOTES = 200  # in one line; the time to repair a line grows with their number
 # A doubled quote inside quotes, as most dialects write it.
@@ -97,7 +100,9 @@ def read_table(
         elif any(cell.strip() for cell in row[len(header.names) :]):
             yield Skipped(source, _MALFORMED, f"line {number}")
         elif any(cell.strip() for cell in row) and tuple(row) != header.names:
-            yield _entry(row, header.columns).record(source, f"line {number}")
+            is_own = header.names[: len(_OWN_EXPORT)] == _OWN_EXPORT
+            cells = [cell[1:] if is_own and _GUARDED.match(cell) else cell for cell in row]
+            yield _entry(cells, header.columns).record(source, f"line {number}")
 
 
 class _TooLongError(csv.Error):
