@@ -105,3 +105,20 @@ def test_cell_over_the_limit_is_skipped_and_told(tmp_path, monkeypatch):
         assert (first.title, skipped.reason, skipped.where) == ("T", "longer than 10 MB", "line 3")
         assert isinstance(last, Record)
         assert last.title == "U"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Title,"Cited\nby",Abstract\nT,3,We sleep.\n',  # a broken name
+        ",title,abstract\n0,T,We sleep.\n",  # a number of the row without a name
+        '\ufeff"Title";"Abstract"\n"T";"We sleep."\n',
+        " Title , Abstract \n T , We sleep. \n",
+        "Title|Abstract\nT|We sleep.\n",
+        "| Title | Abstract |\n|-------|----------|\n| T | We sleep. |\n",  # of Markdown
+        'Title\tAbstract\r\nT\t"We sleep."\r\n',
+    ],
+)
+def test_odd_headers(tmp_path, text):
+    (record,) = records(tmp_path / "a.csv", text.encode())
+    assert (record.title, record.abstract) == ("T", "We sleep.")
