@@ -114,18 +114,19 @@ def test_refresh_takes_the_changes_in_before_it_answers(small, qa):
 
 def test_what_is_left_out_is_counted_and_listed(table, qa):
     done = qa("rebuild", *COLUMNS)
-    assert "1 entry was skipped: no title (1)" in done.stderr
+    assert "2 entries were skipped: no abstract (1), no title (1)" in done.stderr
     listed = qa("status", "--skipped")
     assert listed.exit_code == 0
     assert listed.stdout.splitlines() == [
+        "table.csv: line 4: no abstract",
         "table.csv: line 5: no title",
     ]
     document = json.loads(qa("status", "--skipped", "--json").stdout)
-    assert (document["total"], document["reasons"]["no title"]) == (1, 1)
+    assert (document["total"], document["reasons"]["no title"]) == (2, 1)
     assert document["first"][0] == {
         "source": "table.csv",
-        "reason": "no title",
-        "where": "line 5",
+        "reason": "no abstract",
+        "where": "line 4",
         "advice": "",
     }
 
