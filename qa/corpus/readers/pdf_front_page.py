@@ -40,7 +40,7 @@ _KEYWORDS = re.compile(
 _RUN_IN_KEYWORDS = re.compile(r"(?<=[.!?])\s(?:Key\s?-?words|Index\sTerms)\s?[:\u2013\u2014]\s*")
 _AFTER_ABSTRACT = re.compile(
     r"(?:ccs\sconcepts|categories\sand\ssubject|general\sterms|acm\sreference|jel\b|msc\b|pacs\b|"
-    r"mathematics\ssubject|(?:references|contents)$|table\sof\scontents|article\s(?:info|history)|"
+    r"(?:\d{4}\s)?mathematics\ssubject|(?:references|contents)$|table\sof\scontents|article\s(?:info|history)|"
     r"(?:©|\(c\)|copyright)\s|permission\sto\smake|\*?\s?corresponding\sauthor|"
     r"correspondence(?:\sto)?:|e-?mails?:|(?:manuscript\s)?received:?\s\d|preprint\b|how\sto\scite|"
     r"doi:|https?://doi|this\swork\s(?:was|is)\s(?:supported|licensed)|\*\s?equal\scontribution|"
@@ -474,6 +474,8 @@ def _joined(texts: Sequence[str], vocabulary: set[str]) -> str:
             text = line
         elif text[-1] in "-\u2010\xad" and line[:1].islower():
             text = _with_word(text, line, vocabulary)
+        elif text[-1] in "-\u2010\xad" and text[-2:-1].isalnum() and line[:1].isalnum():
+            text += line  # `English-` and `French`
         else:
             text = f"{text} {line}"
     return text.replace("\xad", "-")
