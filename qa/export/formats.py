@@ -66,11 +66,6 @@ def export_papers(papers: Sequence["ExportedPaper"], form: Format) -> str:
     raise ValueError(form)
 
 
-def spreadsheet_text(text: str) -> str:
-    """Return a cell's text so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
 def csv_table(papers: Sequence["ExportedPaper"]) -> str:
     """Return the papers as rows under a header; lists within a cell are separated by semicolons.
 

@@ -10,7 +10,7 @@ from qa.answering.safe_text import clean_line
 from qa.answering.table import Cell, CellState, Table
 from qa.answering.wording import cells_line, coverage_text
 from qa.corpus.papers import Paper
-from qa.export.formats import TableFormat, spreadsheet_text
+from qa.export.formats import TableFormat, csv_cell
 from qa.export.html import table_html
 from qa.export.json import dump
 from qa.export.markdown import escaped
@@ -51,14 +51,14 @@ def table_csv(table: Table, papers: Sequence[Paper], *, proofs: bool = False) ->
         for column in table.columns
         for name in ((column.name, f"{column.name} (proof)") if proofs else (column.name,))
     ]
-    rows.writerow(map(spreadsheet_text, ["n", "id", "title", *names]))
+    rows.writerow(map(csv_cell, ["n", "id", "title", *names]))
     for row, paper in zip(table.rows, papers, strict=True):
         cells = [
             part
             for cell in row.cells
             for part in ((cell_text(cell), _proof(cell, paper)) if proofs else (cell_text(cell),))
         ]
-        rows.writerow([row.n, row.id, *map(spreadsheet_text, [row.title, *cells])])
+        rows.writerow([row.n, row.id, *map(csv_cell, [row.title, *cells])])
     return text.getvalue()
 
 

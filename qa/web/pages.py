@@ -15,6 +15,7 @@ from markupsafe import Markup
 from qa.answering.citations import find_citations
 from qa.answering.safe_text import clean
 from qa.answering.verify import Finding
+from qa.answering.wording import title_of
 from qa.corpus.papers import Paper
 from qa.export.html import segments
 
@@ -119,3 +120,4 @@ _environment = Environment(
 )
 _environment.filters["day"] = _day
 _environment.filters["marked"] = segments
+_environment.filters["titled"] = title_of

@@ -6,9 +6,10 @@ from itertools import count
 
 from qa.answering.assemble import evidence
 from qa.answering.results import Answer, Evidence, ListedPaper
-from qa.answering.wording import counted
+from qa.answering.wording import counted, missing_text
 from qa.corpus.papers import Paper
 from qa.library import Library
+from qa.retrieval.estimate import Estimate
 from qa.retrieval.relevance import Likelihood, Relevance, Verdict
 from qa.web.history import Entry
 
@@ -42,13 +43,18 @@ class Screening:
     upcoming: tuple[Item, ...]  # the best that nobody has judged
     refused: tuple[Item, ...]  # that do not answer, the last judged first
     judged_by_reader: int
+    unread: int
+    estimate: Estimate | None  # of the papers that answer; None: too little is known
 
     @property
     def summary(self) -> str:
         """How many papers the reader has judged, and what came of it, in words."""
         judged = counted(self.judged_by_reader, "paper", "papers")
         found = sum(item.by_reader for item in self.found)
-        return f"You have judged {judged}: {found} answer." if self.judged_by_reader else ""
+        said = f"You have judged {judged}: {found} answer." if self.judged_by_reader else ""
+        fully = sum(item.relevance == Relevance.YES for item in self.found)
+        left = missing_text(self.estimate, found=fully, unread=self.unread)
+        return f"{said} {left and f'{left[0].upper()}{left[1:]}.'}".strip()
 
 
 def screen(library: Library, entry: Entry, *, upcoming: int = UPCOMING) -> Screening:
@@ -56,16 +62,15 @@ def screen(library: Library, entry: Entry, *, upcoming: int = UPCOMING) -> Scree
 
     The ranking has learned from all of them. Raises QAError.
     """
-    retriever = library.retriever(entry.filters)
+    asked = library.understood(entry.question, entry.filters)
+    retriever = library.retriever(asked.filters)
     own = library.overruled(entry.question)
     verdicts = {v.paper_id: v for verdicts in entry.rounds for v in verdicts if v.relevance}
     verdicts |= {id_: Verdict(id_, relevance, by_reader=True) for id_, relevance in own.items()}
     candidates = set(retriever.ids())
     verdicts = {id_: verdict for id_, verdict in verdicts.items() if id_ in candidates}
-    search = retriever.rank_unjudged(entry.question)
-    likely = search.ranking
-    if verdicts:
-        search = retriever.rerank(search, (tuple(verdicts.values()),))
+    first = retriever.rank_unjudged(asked.question)
+    search = retriever.rerank_for_reader(first, tuple(verdicts.values()))
     numbers = {listed.id: listed.n for listed in entry.answer.papers} if entry.answer else {}
 
     def items(ids: Sequence[str]) -> tuple[Item, ...]:
@@ -82,7 +87,7 @@ def screen(library: Library, entry: Entry, *, upcoming: int = UPCOMING) -> Scree
             score=round(search.score(paper.id), 2),
             relevance=verdict.relevance if verdict else None,
             by_reader=bool(verdict and verdict.by_reader),
-            likelihood=None if verdicts else likely.likelihood(paper.id),
+            likelihood=None if verdicts else first.ranking.likelihood(paper.id),
             evidence=evidence(paper, proving),
         )
 
@@ -92,6 +97,8 @@ def screen(library: Library, entry: Entry, *, upcoming: int = UPCOMING) -> Scree
         upcoming=items(unread),
         refused=items([id_ for id_ in reversed(verdicts) if not verdicts[id_].qualifies]),
         judged_by_reader=sum(verdict.by_reader for verdict in verdicts.values()),
+        unread=retriever.scope.candidates - len(verdicts),
+        estimate=search.estimate if verdicts else None,
     )
 
 
@@ -125,10 +132,20 @@ def answer_of(entry: Entry, screening: Screening) -> Answer:
             source=item.paper.sources[0],
             url=item.paper.link,
             by_reader=item.by_reader,
+            title_only=item.paper.title_only,
         )
         for item in screening.found
     )
-    return replace(entry.answer, papers=papers)
+    judged = (*screening.found, *screening.refused)
+    coverage = replace(
+        entry.answer.coverage,
+        read=len(judged),
+        relevant=sum(item.relevance == Relevance.YES for item in judged),
+        partly=sum(item.relevance == Relevance.PARTLY for item in judged),
+        by_reader=screening.judged_by_reader,
+        estimate=screening.estimate,
+    )
+    return replace(entry.answer, papers=papers, coverage=coverage)
 
 
 def found_by_reading(rounds: Iterable[Sequence[Verdict]]) -> Iterator[tuple[int, int]]:

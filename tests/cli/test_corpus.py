@@ -127,6 +127,7 @@ def test_what_is_left_out_is_counted_and_listed(table, qa):
         "source": "table.csv",
         "reason": "no abstract",
         "where": "line 4",
+        "advice": "",
     }
 
 

@@ -20,7 +20,7 @@ def mixed(environment, tmp_path):
     folder = tmp_path / "mixed"
     folder.mkdir()
     (folder / "a.bib").write_text(
-        BIB.format("a", OLD, ABSTRACT) + "@misc{b, title = {No Abstract}}", encoding="utf-8"
+        BIB.format("a", OLD, ABSTRACT) + "@misc{b, year = 2020}", encoding="utf-8"
     )
     (folder / "b.bib").write_text(BIB.format("c", NEW, f"{ABSTRACT} Truly."), encoding="utf-8")
     (folder / "passwd").write_text("root:x:0:0:root:/root:/bin/bash\n" * 9, encoding="utf-8")
@@ -42,18 +42,18 @@ def test_every_entry_is_accounted_for(mixed, qa):
     assert "1 paper" in first
     assert [line.strip() for line in lines] == [
         "link.bib: not read: a link that leads out of the corpus is not followed",
-        "a.bib: BibTeX, 2 entries: 1 paper, 1 skipped (no abstract)",
+        "a.bib: BibTeX, 2 entries: 1 paper, 1 skipped (no title)",
         "b.bib: BibTeX, 1 entry: 0 papers, 1 merged (same DOI)",
         "c.zip/../d.bib: not read: its path leads out of the archive",
         "passwd: not read: it is in no format that papers come in",
         (
             "in all, 6 entries: 1 paper, 1 merged (same DOI), 4 skipped (1 a link that leads out of"
-            " the corpus is not followed, 1 no abstract, 1 its path leads out of the archive, 1 it"
+            " the corpus is not followed, 1 no title, 1 its path leads out of the archive, 1 it"
             " is in no format that papers come in)"
         ),
         f"merged: b.bib: '{NEW}' into {paper} '{OLD}': same DOI",
         "skipped: link.bib: whole file: a link that leads out of the corpus is not followed",
-        "skipped: a.bib: entry b, line 2: no abstract",
+        "skipped: a.bib: entry b, line 2: no title",
         "skipped: c.zip/../d.bib: whole file: its path leads out of the archive",
         "skipped: passwd: whole file: it is in no format that papers come in",
     ]

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from qa.corpus.papers import ANOTHER_FILE, WHOLE_FILE, Record, Skipped, UnreadableFile
+from qa.corpus.papers import ANOTHER_FILE, EXPORT, WHOLE_FILE, Record, Skipped, UnreadableFile
 from qa.errors import Action, CorpusError, Hint
 
 # Goes up by one with every change after which the same files might be read as other papers.
@@ -116,7 +116,8 @@ class _Unreadable:
 
     def skipped(self) -> Skipped:
         """Return it as one entry among those of other files."""
-        advice = "" if self.error.advice == ANOTHER_FILE else self.error.advice
+        # Most files in which there is no sign of a paper are none.
+        advice = "" if self.error.advice in (ANOTHER_FILE, EXPORT) else self.error.advice
         return Skipped(self.name, str(self.error), WHOLE_FILE, advice)
 
 

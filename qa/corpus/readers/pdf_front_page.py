@@ -37,9 +37,10 @@ _KEYWORDS = re.compile(
     r"palabras\sclave|mots[-\s]clés|palavras[-\s]chave|parole\schiave)\s?[:.\u2013\u2014-]*\s*",
     re.IGNORECASE,
 )
+_RUN_IN_KEYWORDS = re.compile(r"(?<=[.!?])\s(?:Key\s?-?words|Index\sTerms)\s?[:\u2013\u2014]\s*")
 _AFTER_ABSTRACT = re.compile(
     r"(?:ccs\sconcepts|categories\sand\ssubject|general\sterms|acm\sreference|jel\b|msc\b|pacs\b|"
-    r"mathematics\ssubject|(?:references|contents)$|table\sof\scontents|article\s(?:info|history)|"
+    r"(?:\d{4}\s)?mathematics\ssubject|(?:references|contents)$|table\sof\scontents|article\s(?:info|history)|"
     r"(?:©|\(c\)|copyright)\s|permission\sto\smake|\*?\s?corresponding\sauthor|"
     r"correspondence(?:\sto)?:|e-?mails?:|(?:manuscript\s)?received:?\s\d|preprint\b|how\sto\scite|"
     r"doi:|https?://doi|this\swork\s(?:was|is)\s(?:supported|licensed)|\*\s?equal\scontribution|"
@@ -72,6 +73,7 @@ _NAME = re.compile(
     r"(?:(?:[^\W\d_]\.?-?){1,3}|[^\W\d_][^\W\d_'’\u2010.-]*(?:[-'’\u2010][^\W\d_]+)*\.?)"
     r"(?:\s(?:(?:[^\W\d_]\.?-?){1,3}|[^\W\d_][^\W\d_'’\u2010.-]*(?:[-'’\u2010][^\W\d_]+)*\.?)){1,4}"
 )
+_OPEN = {"self", "zero", "two", "three"}  # words that keep their hyphen where a line ends after it
 _PARTICLES = {
     "de", "la", "van", "von", "der", "den", "del", "di", "da", "dos", "du", "le", "el", "al", "ten",
     "ter", "bin", "ibn", "y", "e", "zu", "zur", "af", "jr", "jr.", "st.",
@@ -198,9 +200,13 @@ def _made(
         onward = _end_of_block(following.lines, 0, inside=False)
         more = [line.text for line in following.lines[:onward]]
         text = _joined([*texts, *more], _vocabulary([page, following]))
+    keywords = list(_keywords(page.lines, end))
+    if label := _RUN_IN_KEYWORDS.search(text):  # in the abstract's last line
+        keywords = _separated(text[label.end() :])
+        text = text[: label.start()]
     if not _LEAST_ABSTRACT <= len(text.split()) <= _MOST_ABSTRACT:
         return None
-    return _Abstract(begin, end, text, list(_keywords(page.lines, end)))
+    return _Abstract(begin, end, text, keywords)
 
 
 def _last_body_line(page: Page) -> int:
@@ -309,10 +315,14 @@ def _keywords(lines: Sequence[Line], at: int) -> Iterator[str]:
             if abs(line.height - lines[start].height) > _SAME_SIZE * line.height or line.bold:
                 break
             texts.append(line.text)
-        for word in re.split(r"[,;·•]", _joined(texts, set())):
-            if 0 < len(word.split()) <= 6:
-                yield word.strip(" .")
+        yield from _separated(_joined(texts, set()))
         return
+
+
+def _separated(text: str) -> list[str]:
+    """Return the keywords in a text; what is longer than they are is left out."""
+    words = (word.strip(" .") for word in re.split(r"[,;·•]", text))
+    return [word for word in words if 0 < len(word.split()) <= 6]
 
 
 # The title and the authors
@@ -464,6 +474,8 @@ def _joined(texts: Sequence[str], vocabulary: set[str]) -> str:
             text = line
         elif text[-1] in "-\u2010\xad" and line[:1].islower():
             text = _with_word(text, line, vocabulary)
+        elif text[-1] in "-\u2010\xad" and text[-2:-1].isalnum() and line[:1].isalnum():
+            text += line  # `English-` and `French`
         else:
             text = f"{text} {line}"
     return text.replace("\xad", "-")
@@ -476,6 +488,7 @@ def _with_word(text: str, line: str, vocabulary: set[str]) -> str:
     first, second = head[0] if head else "", tail[0] if tail else ""
     compound = text[: -1 - len(first)].endswith("-") if first else True
     known = (first + second).lower() in vocabulary
+    compound = compound or line[len(second) :].startswith("-") or first.lower() in _OPEN
     apart = second.lower() in vocabulary and first.lower() in vocabulary
     if not known and (compound or not first or (apart and len(first) > 3 and len(second) > 3)):
         return f"{text[:-1]}-{line}"

@@ -43,8 +43,8 @@ _HTML_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _HTML = re.compile(r"<(?:p|div|img|a|br|span|h\d|ul|strong|b|em|i)\b[^<>]*>", re.IGNORECASE)
 # What arXiv's feeds have before the abstract, and journals' before the description.
 _BEFORE_ABSTRACT = re.compile(
-    r"\s*arXiv:\S+ Announce Type: [\w-]+\s*(?:Abstract:\s*)?"
-    r"|[^.]{1,80}, Published online: [^;]{1,40};\s*(?:doi:\S+\s*)?"
+    r"\A\s*arXiv:\S+ Announce Type: [\w-]+\s*(?:Abstract:\s*)?"
+    r"|\A[^.]{1,80}, Published online: [^;]{1,40};\s*(?:doi:\S+\s*)?"
 )
 _ADDRESS = re.compile(r"\S+@\S+ \((.+)\)")  # RSS: `smith@example.org (Jane Smith)`
 _NO_TITLE = "[Not Available]."  # PubMed, where the title is only in another language

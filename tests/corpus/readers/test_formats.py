@@ -22,6 +22,7 @@ COUNTS = {
     "beir.jsonl": (1, ["no title @ record 2, line 2"]),
     "csl.json": (2, ["no title @ record 3, line 13"]),
     "endnote.enw": (2, []),
+    "kites.pdf": (1, []),
     "latin1.ris": (1, []),
     "mendeley.bib": (
         3,
@@ -37,6 +38,7 @@ COUNTS = {
     "page_with_counters.txt": (2, []),
     "paper.md": (1, []),
     "paper.txt": (1, []),
+    "parks.xlsx": (2, []),
     "preamble.tsv": (2, []),
     "pubmed.nbib": (2, []),
     "scopus.csv": (4, ["malformed entry @ line 6"]),
@@ -51,6 +53,7 @@ COUNTS = {
     "web_of_science_win.txt": (2, []),
     "zotero.bib": (3, []),
     "zotero.ris": (3, []),
+    "zotero.sqlite": (2, []),
 }
 
 

@@ -2,6 +2,7 @@
 
 import io
 
+import paths
 import pdf_files
 import pytest
 from pdf_files import Text, block
@@ -35,6 +36,21 @@ def one_column(*between, abstract=ABSTRACT, title=TITLE):
         Text("1 Introduction", 90, 560, 13, bold=True),
         *block(BODY, 90, 540, 90),
     ]
+
+
+def test_paper_set_by_latex_has_its_ligatures_hyphens_and_stamp():
+    with (paths.CORPORA / "kites.pdf").open("rb") as stream:
+        (kites,) = read_pdf(stream, "kites.pdf")
+    assert kites.title == "Efficient Flight of Affine Kites: a Difficult Office Experiment"
+    assert kites.abstract == (
+        "We fly kites in an office and show that flight is difficult. The efficient configuration "
+        "of affine kites has significantly fewer collisions with furniture than state-of-the-art "
+        "alternatives. In a field of fifty offices, self-taught pilots needed 12.5% less string. "
+        "Representative characteristics of ventilation influenced the results only insignificantly."
+    )
+    assert kites.authors == ("Käthe Drachen", "J. P. van der Wind")
+    assert (kites.arxiv_id, kites.year) == ("2403.09999", 2024)
+    assert kites.keywords == ("kites", "office ventilation")
 
 
 def test_title_authors_and_abstract_of_one_column():
