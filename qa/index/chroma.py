@@ -1,7 +1,6 @@
 """Vectors of chunks in Chroma: in a generation's folder, or on a Chroma server."""
 
 import contextlib
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -32,6 +31,7 @@ _BATCH = 1_000  # vectors in one request; below the limit of any Chroma
 _PROBED = 100  # chunks that the first query asks for
 _TRIAL = """
 import sys
+sys.path[:] = sys.argv[4:]
 from pathlib import Path
 from qa.errors import StoreError
 from qa.index.chroma import open_folder
@@ -93,8 +93,7 @@ def try_folder(folder: Path, *, dimension: int, reachable: int) -> None:
     """
     try:
         tried = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-c", _TRIAL, str(folder), str(dimension), str(reachable)],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            [sys.executable, "-c", _TRIAL, str(folder), str(dimension), str(reachable), *sys.path],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
