@@ -17,6 +17,7 @@ _TRIED_ROWS = 5  # below a header, to tell a table from prose
 _ROW_LINES = (
     1000  # of one row, after which they are looked at: more may be rows after an open quote
 )
+_LONG_CELL = 250  # characters; an abstract has more
 _ROWS_SHARE = 0.5  # of the delimiters that rows have, in lines that are rows and no text
 _MIN_ROW_DELIMITERS = 3  # lines inside a cell with as many delimiters are rows, not a paragraph
 # Our own export writes a `'` before cells that a spreadsheet would take for formulas.
@@ -43,6 +44,12 @@ class TableHeader:
     def missing(self) -> str:
         """Return the field, title or abstract, that has no column; empty if both have one."""
         return next((field for field in ("title", "abstract") if not self.columns[field]), "")
+
+    @property
+    def is_bibliography(self) -> bool:
+        """Return whether titles without abstracts below it are those of papers."""
+        about = ("authors", "year", "venue", "doi")
+        return self.missing == "abstract" and sum(bool(self.columns[f]) for f in about) >= 3
 
     @property
     def fields(self) -> int:
@@ -79,6 +86,20 @@ def _whole_lines(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
         while line.count('"') % 2 and end < min(start + _HEADER_WITHIN, len(lines)):
             line, end = f"{line}\n{lines[end]}", end + 1  # noqa: PLW2901 - it grows
         yield end, line
+
+
+def has_long_cells(head: str, header: TableHeader) -> bool:
+    """Tell whether a column that is not known may hold abstracts, by the first rows."""
+    known = {at for columns in header.columns.values() for at in columns}
+    lines = (f"{line}\n" for line in head.split("\n")[header.line :])
+    rows = islice(_rows(_Lines(lines, 1, header), header), _TRIED_ROWS)
+    return any(
+        len(cell) > _LONG_CELL
+        for _, row in rows
+        if not isinstance(row, str)
+        for at, cell in enumerate(row)
+        if at not in known
+    )
 
 
 def _has_a_row(lines: Sequence[str], header: TableHeader) -> bool:

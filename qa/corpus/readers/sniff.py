@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 from qa.corpus.papers import ANOTHER_FILE, EXPORT, Record, Skipped, UnreadableFile
 from qa.corpus.readers.bibtex import read_bibtex
-from qa.corpus.readers.csv import TableHeader, find_header, read_table
+from qa.corpus.readers.csv import TableHeader, find_header, has_long_cells, read_table
 from qa.corpus.readers.encoding import DecodedText
 from qa.corpus.readers.json import read_json
 from qa.corpus.readers.listing_page import looks_like_listing_page, read_listing_page
@@ -29,7 +29,7 @@ _CHUNK = 1 << 16  # characters
 _BIBTEX_WITHIN = 1000  # characters: BibTeX further down a document says how to cite it
 
 _BEGINS_JSON = re.compile(r"[\s\ufeff\x1e]*(?:\{\s*[\"}]|\[\s*[{\]])")
-_BEGINS_XML = re.compile(rf"\s*(?:<\?xml\b|<(?:\w+:)?(?:{'|'.join(ROOTS)})[\s>])")
+_BEGINS_XML = re.compile(rf"\s*(?:<\?xml\b|<!DOCTYPE\b|<(?:\w+:)?(?:{'|'.join(ROOTS)})[\s>])")
 _BEGINS_HTML = re.compile(
     r"\s*(?:<!--.{0,2000}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
@@ -216,9 +216,17 @@ def _read_note(file: TextFile) -> Entries:
 
 
 def _is_table(file: TextFile, delimiters: str) -> bool:
-    """Tell whether a header names title and abstract, above any entry of a bibliography."""
+    """Tell whether a header names title and abstract, above any entry of a bibliography.
+
+    In a file that is named as a table, title and three other fields are enough if there is no column
+    that may hold the abstracts under another name.
+    """
     header = file.header
-    if header is None or header.missing or header.delimiter not in delimiters:
+    if header is None or header.delimiter not in delimiters:
+        return False
+    if header.missing and not (
+        file.suffix in _TABLES and header.is_bibliography and not has_long_cells(file.head, header)
+    ):
         return False
     entry = file.first_entry
     return entry is None or header.line <= file.head.count("\n", 0, entry.start())

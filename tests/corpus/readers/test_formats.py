@@ -6,6 +6,7 @@ import pytest
 from qa.corpus.papers import Record, Skipped
 from qa.corpus.readers.corpus import read_corpus
 from qa.corpus.readers.json import json_objects
+from qa.errors import CorpusError
 
 CORPORA = paths.CORPORA
 
@@ -315,3 +316,17 @@ def test_parts_of_a_bibtex_value_are_joined(tmp_path):
     (record,) = read_corpus(path).records()
     assert (record.title, record.abstract) == ("Moss Two", "Blue moss thing.")
     assert record.venue == "Journal of X # Y"
+
+
+def test_table_without_abstracts_is_read_by_title_if_it_is_a_bibliography(tmp_path):
+    rows = "Title,Authors,Year,Journal,Notes\nTides of the Moon,Ann Müller,2020,Tides,{}\n"
+    path = tmp_path / "list.csv"
+    path.write_text(rows.format("read this"), encoding="utf-8")
+    (paper,) = read_corpus(path).records()
+    assert (paper.title, paper.abstract, paper.year) == ("Tides of the Moon", "", 2020)
+    path.write_text(rows.format("We measure tides in nine bays. " * 10), encoding="utf-8")
+    with pytest.raises(CorpusError, match="no column for the abstract"):
+        list(read_corpus(path).records())
+    path.write_text("Title,Price\nA Film,9.99\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="no column for the abstract"):
+        list(read_corpus(path).records())
