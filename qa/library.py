@@ -209,10 +209,16 @@ class Library:
         finally:
             await chat.close()
 
-    async def judged_by(self, judge: Judge, question: str, limits: Limits = NO_LIMITS) -> Finished:
+    async def judged_by(
+        self,
+        judge: Judge,
+        question: str,
+        limits: Limits = NO_LIMITS,
+        on_event: EventListener = ignore_event,
+    ) -> Finished:
         """Answer with another judge and without a writer, for measuring."""
         asked = Asked(question=question, limits=limits)
-        return await _run(PipelineParts(self.retriever(), judge=judge), asked, ignore_event)
+        return await _run(PipelineParts(self.retriever(), judge=judge), asked, on_event)
 
     def search(self, question: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> Found:
         """Return the best papers for the question by score, each with its best sentence.
