@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -38,6 +39,7 @@ from qa.progress import ignore_progress
 PACKAGE = "asreview==2.2"
 SHARE = 0.95  # of the relevant papers, to be found
 
+Figures = dict[str, Any]
 Curve = NDArray[np.float64]  # recall after 1, 2, … papers
 
 
@@ -53,9 +55,7 @@ def main() -> None:
     print(json.dumps({"reviews": rows, "mean": _means(rows)}))
 
 
-def compared(
-    folder: Path, program: Path, seeds: int, store: Path
-) -> dict[str, str | float | list[int]]:
+def compared(folder: Path, program: Path, seeds: int, store: Path) -> Figures:
     """Return one review's figures."""
     corpus = folder / "corpus.csv"
     question = load_questions(folder / "question.jsonl")[0]
@@ -83,9 +83,7 @@ def compared(
     }
 
 
-def stop(
-    library: Library, question: Question, papers: Sequence[Paper], limits: Limits
-) -> dict[str, float | list[int]]:
+def stop(library: Library, question: Question, papers: Sequence[Paper], limits: Limits) -> Figures:
     """Return recall, papers read and estimate where our reading stops."""
     judge = GoldJudge(question)
     answer = run(library.judged_by(judge, question.question, limits)).answer
@@ -152,9 +150,9 @@ def prepared_environment(folder: Path) -> Path:
     return program
 
 
-def _means(rows: Sequence[dict[str, str | float | list[int]]]) -> dict[str, float]:
+def _means(rows: Sequence[Figures]) -> dict[str, float]:
     numeric = [name for name, value in rows[0].items() if isinstance(value, int | float)]
-    return {name: round(fmean(float(row[name]) for row in rows), 3) for name in numeric}  # type: ignore[arg-type]
+    return {name: round(fmean(float(row[name]) for row in rows), 3) for name in numeric}
 
 
 def _note(text: str) -> None:
