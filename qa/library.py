@@ -275,10 +275,16 @@ class Library:
     def _passing(self, filters: Filters) -> int:
         return len(self.generation.select(filters))
 
-    async def judged_by(self, judge: Judge, question: str, limits: Limits = NO_LIMITS) -> Finished:
+    async def judged_by(
+        self,
+        judge: Judge,
+        question: str,
+        limits: Limits = NO_LIMITS,
+        on_event: EventListener = ignore_event,
+    ) -> Finished:
         """Answer with another judge and without a writer, for measuring."""
         asked = Asked(question=question, limits=limits)
-        return await _run(PipelineParts(self.retriever(), judge=judge), asked, ignore_event)
+        return await _run(PipelineParts(self.retriever(), judge=judge), asked, on_event)
 
     def search(
         self,

@@ -92,7 +92,7 @@ class Feedback:
 
     def _products_with(self, words: NDArray[np.float32], vector: NDArray[np.floating]) -> Scores:
         dense = np.asarray(self.pool.vectors @ vector, dtype=np.float64)
-        return self.pool.words.products(words) + dense
+        return np.asarray(self.pool.words.products(words) + dense, dtype=np.float64)
 
     def _examples(self, rows: Sequence[int], good: Scores) -> tuple[Scores, Scores, Scores]:
         """Return products (n + 1, n + 1), targets and costs (n + 1,) of the rows and the question.
@@ -156,5 +156,4 @@ def train(products: Scores, targets: Scores, costs: Scores) -> tuple[Scores, Sco
 def standardised(values: NDArray[np.floating]) -> Scores:
     """Return the values with mean 0 and standard deviation 1; all 0 where they are the same."""
     centred = values.astype(np.float64) - values.mean()
-    scores: Scores = centred / max(float(centred.std()), 1e-9)
-    return scores
+    return np.asarray(centred / max(float(centred.std()), 1e-9))

@@ -1,0 +1,106 @@
+"""Measures how often the interval of the estimate holds, over many simulated readings.
+
+Each labelled question is read with judges that know the labels and err at random in 0, 2, 5 or 10 %
+of the papers, with and without `--recall 0.95`. The truth is what the same judge says of every
+paper. The last line is one JSON object.
+
+    python benchmarks/intervals.py CORPUS QUESTIONS [CORPUS QUESTIONS …] [--store FOLDER]
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from statistics import fmean, median
+
+import platformdirs
+from our_program import OurProgram
+
+from qa.answering.evaluate import GoldJudge, load_questions, score
+from qa.answering.reading import Limits
+from qa.config import APP, Config
+from qa.corpus.papers import title_key
+from qa.library import open_library, run
+from qa.progress import ignore_progress
+
+FLIPS = (0.0, 0.02, 0.05, 0.1)
+LIMITS = {"default": Limits(), "recall 0.95": Limits(recall=0.95)}
+
+Run = dict[str, float | str | bool | None]
+
+
+def main() -> None:
+    """Measure, print a line for each kind of run, and the figures as one JSON object."""
+    given = _arguments()
+    runs = [
+        one
+        for corpus, questions in zip(given.files[::2], given.files[1::2], strict=True)
+        for one in readings(corpus, questions, given.store, given.seeds)
+    ]
+    kinds = sorted({str(one["kind"]) for one in runs})
+    table = {kind: summary([one for one in runs if one["kind"] == kind]) for kind in kinds}
+    table["all"] = summary(runs)
+    for kind, figures in table.items():
+        print(f"{kind:45}", "  ".join(f"{name} {value}" for name, value in figures.items()))
+    print(json.dumps(table))
+
+
+def readings(corpus: Path, questions: Path, store: Path, seeds: int) -> list[Run]:
+    """Return what came of each reading of one corpus."""
+    config = Config.from_env(OurProgram(corpus, store).environment())
+    runs: list[Run] = []
+    with open_library(config, ignore_progress, _note, chat=False) as library:
+        papers = library.papers()
+        keys = {paper.id: title_key(paper.title) for paper in papers}
+        for question in load_questions(questions):
+            for flip in FLIPS:
+                for seed in range(seeds if flip else 1):
+                    judge = GoldJudge(question, flip=flip, seed=seed)
+                    truth = judge.count(papers)
+                    for name, limits in LIMITS.items():
+                        if flip and limits.recall:
+                            continue  # a judge that errs everywhere has all papers read
+                        result = run(library.judged_by(judge, question.question, limits))
+                        scored = score(question, result, keys.__getitem__, truth)
+                        low, high = scored.interval or (0, 0)
+                        runs.append(
+                            {
+                                "kind": f"{questions.parent.name} {question.type} {flip} {name}",
+                                "held": scored.holds,
+                                "width": (high - low) / truth if truth else None,
+                                "recall": scored.recall,
+                                "expected": scored.expected,
+                                "read": scored.read,
+                            }
+                        )
+    return runs
+
+
+def summary(runs: list[Run]) -> dict[str, float | int | None]:
+    """Return how often the interval held, its median width, and mean recall and papers read."""
+    widths = [float(one["width"]) for one in runs if one["width"] is not None]
+    recalls = [float(one["recall"]) for one in runs if one["recall"] is not None]
+    return {
+        "runs": len(runs),
+        "held": round(fmean(bool(one["held"]) for one in runs), 3),
+        "width": round(median(widths), 2) if widths else None,
+        "recall": round(fmean(recalls), 3) if recalls else None,
+        "read": round(fmean(float(one["read"] or 0) for one in runs), 1),
+    }
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _arguments() -> argparse.Namespace:
+    cache = platformdirs.user_cache_path(APP) / "benchmarks"
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--store", type=Path, default=cache / "screening-stores")
+    parser.add_argument("--seeds", type=int, default=2, help="erring judges of each kind")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
