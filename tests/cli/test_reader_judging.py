@@ -76,6 +76,13 @@ def test_a_number_that_is_missing_or_not_listed_is_one_line(talk):
     assert "The last list has no [9]" in done.stderr
 
 
+def test_no_abbreviation_gives_a_verdict(talk):
+    done, parts = talk(QUESTION, "/n", "/ye 1", "/par 1")
+    assert "is forgotten" in done.stderr  # /new
+    assert done.stderr.count("There is no /") == 2
+    assert "You judged" not in done.stdout
+
+
 def test_verdicts_survive_a_rebuild_and_the_end_of_the_program(library, small_corpus, qa):
     library.overrule(QUESTION, ids(library)[BREAD], "yes")
     library.close()
