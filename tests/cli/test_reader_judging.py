@@ -77,7 +77,7 @@ def test_a_number_that_is_missing_or_not_listed_is_one_line(talk):
 
 
 def test_no_abbreviation_gives_a_verdict(talk):
-    done, parts = talk(QUESTION, "/n", "/ye 1", "/par 1")
+    done, _ = talk(QUESTION, "/n", "/ye 1", "/par 1")
     assert "is forgotten" in done.stderr  # /new
     assert done.stderr.count("There is no /") == 2
     assert "You judged" not in done.stdout
