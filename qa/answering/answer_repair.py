@@ -164,6 +164,8 @@ def why_useless(text: str, question: str) -> str | None:
     """
     if not find_citations(text):
         return "cites none of the papers"
+    if not _HAS_WORD.search(_MARKER.sub("", text)):
+        return "has citations and no words"
     if _language_differs(text, question):
         return "is in another language than the question"
     return None

@@ -179,7 +179,9 @@ def notes_on(search: Search) -> tuple[str, ...]:
 def _nearest(ev: Written, retriever: Retriever) -> tuple[ListedPaper, ...]:
     """Return what comes closest where nothing answers, with the verdicts that there are."""
     search, verdicts = ev.state.search, {v.paper_id: v.relevance for v in ev.state.reading}
-    papers = papers_by_score(search, retriever, search.ranking.ids[:MISSES], sentences=1)
+    refused = {v.paper_id for v in ev.state.reading if v.by_reader}
+    ids = [id_ for id_ in search.ranking.ids if id_ not in refused][:MISSES]
+    papers = papers_by_score(search, retriever, ids, sentences=1)
     return listed_papers(
         [replace(entry, relevance=verdicts.get(entry.paper.id)) for entry in papers]
     )

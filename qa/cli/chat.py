@@ -291,7 +291,10 @@ def _about_asked_papers(answer: Answer, asked: Interpretation) -> Answer:
 def _command(name: str) -> str:
     """Return the command with this name or this start of one; raises UsageError."""
     name = ALIASES.get(name.lower(), name.lower())
-    meant = [known for known in COMMANDS if name != "/" and known.startswith(name)]
+    # A verdict is kept for good, so it is no abbreviation's meaning.
+    in_full = [known for known in VERDICTS if known == name]
+    starting = [known for known in COMMANDS if known not in VERDICTS and known.startswith(name)]
+    meant = in_full or (starting if name != "/" else [])
     if len(meant) != 1:
         fault = f"{name} may be {' or '.join(meant)}" if len(meant) > 1 else f"There is no {name}"
         raise UsageError(f"{fault}. /help lists what you can do.")

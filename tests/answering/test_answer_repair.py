@@ -78,6 +78,10 @@ def test_an_answer_without_any_citation_is_useless():
     assert why_useless("It is one [1].", QUESTION) is None
 
 
+def test_an_answer_that_is_a_citation_alone_is_useless():
+    assert "no words" in why_useless("[1]", QUESTION)
+
+
 def test_an_answer_in_another_language_is_useless():
     spanish = "La red necesita solamente una actualización para recuperar el patrón guardado [1]. "
     assert "another language" in why_useless(spanish * 4, QUESTION)

@@ -212,6 +212,7 @@ class Desk:
             "HOME": str(self.home),
             "PATH": os.pathsep.join((programs, kept.get("PATH", ""))),
             "QA_STORE": str(self.store),
+            "QA_TRUST_JUDGE": "1",  # the pages show what a model does that has passed the test
             "QA_CACHE": str(self.cache),
             "TERM": "dumb",  # a terminal without colours and without a progress line
         }
