@@ -248,7 +248,7 @@ class Retriever:
             count = len(evidence.exact.papers)
             ranking = replace(search.ranking, listed=count, likely=count)
             return replace(search, ranking=ranking)
-        answerable = not missing and scoring.is_answerable(similar)
+        answerable = scoring.is_answerable(similar, missing=bool(missing))
         form = form_of(question)
         if form == QuestionForm.SET:
             search = self._rank_set(search, evidence)

@@ -197,12 +197,15 @@ def _leading(papers: Iterable[Paper], search: Search) -> list[Paper]:
 
 
 def _answerable(similarity: float, missing: Sequence[str]) -> tuple[str, str]:
-    if missing:
-        return f"no: no abstract contains {', '.join(map(clean_line, missing))}", ""
+    """Return whether the scores say that the corpus answers the question, and why."""
+    least = scoring.ANSWERABLE_WITHOUT_WORD if missing else scoring.ANSWERABLE
+    lacking = (
+        f" where {' and '.join(map(clean_line, missing))} is in no abstract" if missing else ""
+    )
     similar = f"the best similarity is {similarity:.2f}"
-    if similarity >= scoring.ANSWERABLE:
-        return f"likely: {similar}", f"at least {scoring.ANSWERABLE}"
-    return f"no: {similar}", f"less than {scoring.ANSWERABLE}"
+    if scoring.is_answerable(similarity, missing=bool(missing)):
+        return f"likely: {similar}", f"at least {least}{lacking}"
+    return f"no: {similar}", f"less than {least}{lacking}"
 
 
 def _cut(search: Search) -> list[str]:
