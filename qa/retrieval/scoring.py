@@ -61,7 +61,7 @@ FEW, SOME = 3, 5  # papers: for a fact, for an explanation
 # share words with the corpus ("How do I prune roses?") pass nevertheless.
 ANSWERABLE = 0.3
 
-# The same where no paper has a telling word of the question: the paper may have another name for it.
+# The same where no paper has a telling word of the question: it may be called otherwise.
 # It was 0.48 or less for the four questions of 12 that nothing answers and that have such a word,
 # 0.55 or more for 4 of 6 claims of SciFact.
 ANSWERABLE_WITHOUT_WORD = 0.5
