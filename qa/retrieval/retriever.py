@@ -1,5 +1,6 @@
 """The retriever: candidates from both indexes, ranked for a question, and again after verdicts."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -83,7 +84,6 @@ class PseudoFeedback:
 
     first: Ranking  # before the question moved
     assumed_relevant: int  # how many of its best papers were taken as relevant
-    similarity: float  # the highest by vectors; see `scoring.ANSWERABLE`
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class Search:
     history: tuple[ReadPaper, ...] = ()  # the papers read, in order
     last: int = 0  # how many of them were the last round
     pseudo: PseudoFeedback | None = None  # only where nobody judges
+    similarity: float | None = None  # the highest by vectors; only where nobody judges
     missing: tuple[str, ...] = ()  # telling words that no paper has; only where nobody judges
 
     @cached_property
@@ -258,18 +259,19 @@ class Retriever:
             scoring.similarity(search.asked.vector, evidence.found.vectors).max(initial=0.0)
         )
         missing = self._missing(question, evidence)
+        search = replace(search, similarity=similar, missing=missing)
         if evidence.exact.decides:
             count = len(evidence.exact.papers)
             ranking = replace(search.ranking, listed=count, likely=count)
-            return replace(search, ranking=ranking, missing=missing)
-        answerable = not missing and scoring.is_answerable(similar)
+            return replace(search, ranking=ranking)
+        answerable = scoring.is_answerable(similar, missing=bool(missing))
         form = form_of(question)
         if form == QuestionForm.SET:
-            search = self._rank_set(search, evidence, similar)
+            search = self._rank_set(search, evidence)
         if answerable:
             listed, likely = _lengths(form, np.asarray(search.ranking.scores))
             search = replace(search, ranking=replace(search.ranking, listed=listed, likely=likely))
-        return replace(search, missing=missing)
+        return search
 
     def _all_that_pass(self, question: str) -> Search:
         """List every paper that passes the filters, for a question that asks for nothing else."""
@@ -277,7 +279,13 @@ class Retriever:
         ranking = Ranking(ids, (1.0,) * len(ids), listed=len(ids), likely=len(ids))
         return Search(question, query, query, ranking)
 
-    def _rank_set(self, search: Search, evidence: _Evidence, similar: float) -> Search:
+    def _has_part_of(self, word: ExactWord) -> bool:
+        """Tell whether a part of a name is known: CD4 of CD4-positive, but not SWE of SWE-bench."""
+        parts = [part for part in re.split(r"[\W_]+", word.text) if part]
+        certain = [part for part in parts if part != part.lower()] or parts
+        return len(parts) > 1 and any(map(self._store.document_frequency, certain))
+
+    def _rank_set(self, search: Search, evidence: _Evidence) -> Search:
         """Rank for a question that many papers answer, by pseudo-relevance feedback."""
         found, scores, asked = evidence.found, evidence.scores, search.asked
         vector, share = asked.vector, scoring.KEYWORDS_MOVED
@@ -291,7 +299,7 @@ class Retriever:
                 scoring.SET_ASSUMED,
             )
             scores = found.scores(vector, self._mean, share)
-        pseudo = PseudoFeedback(search.ranking, min(scoring.SET_ASSUMED, len(found.ids)), similar)
+        pseudo = PseudoFeedback(search.ranking, min(scoring.SET_ASSUMED, len(found.ids)))
         moved = Query(vector, asked.terms)
         found = self._candidates(moved, also=evidence.exact.papers)
         scores = found.scores(vector, self._mean, share)
@@ -329,7 +337,11 @@ class Retriever:
     def _missing(self, question: str, evidence: _Evidence) -> tuple[str, ...]:
         """Return the telling words of the question that no paper has, as they were asked."""
         having = evidence.exact.having.items()
-        missing = [word.text for word, ids in having if not ids and word.is_certain]
+        missing = [
+            word.text
+            for word, ids in having
+            if not ids and word.is_certain and not self._has_part_of(word)
+        ]
         if evidence.words is not None:
             text = strip_asking(question)
             for (start, end), near in zip(

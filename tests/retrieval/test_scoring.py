@@ -123,6 +123,8 @@ def test_the_list_does_not_depend_on_the_order_of_the_candidates():
 def test_a_corpus_far_from_the_question_does_not_answer_it():
     assert scoring.is_answerable(scoring.ANSWERABLE)
     assert not scoring.is_answerable(scoring.ANSWERABLE - 0.01)
+    assert not scoring.is_answerable(scoring.ANSWERABLE, missing=True)
+    assert scoring.is_answerable(scoring.ANSWERABLE_WITHOUT_WORD, missing=True)
 
 
 def test_a_fact_lists_what_comes_close_to_the_best_and_few_papers():
