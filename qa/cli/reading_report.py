@@ -70,8 +70,8 @@ def _reasons(counts: Mapping[str, int]) -> str:
     texts = [
         f"{count:,} {reason}" if len(counts) > 1 else reason for reason, count in counts.items()
     ]
-    more = [f"{len(texts) - _MOST_REASONS:,} other reasons"] if len(texts) > _MOST_REASONS else []
-    return ", ".join(texts[:_MOST_REASONS] + more)
+    others = sum(list(counts.values())[_MOST_REASONS:])
+    return ", ".join(texts[:_MOST_REASONS] + ([f"{others:,} for other reasons"] if others else []))
 
 
 def _number(count: int, one: str, more: str = "") -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ PAPER_COLUMNS = (
     *("abstract", "sources", "title_only"),
 )
 ANSWER_COLUMNS = ("n", "relevance", "score", "cited", "evidence")  # all but n empty without answer
+
+_FORMULA = re.compile(r"'*[=+@\t\r-]")
 
 
 class Format(StrEnum):
@@ -50,12 +53,21 @@ def export_papers(papers: Sequence["ExportedPaper"], form: Format) -> str:
 
 
 def csv_table(papers: Sequence["ExportedPaper"]) -> str:
-    """Return the papers as rows under a header; lists within a cell are separated by semicolons."""
+    """Return the papers as rows under a header; lists within a cell are separated by semicolons.
+
+    No cell begins like a formula: a spreadsheet would run it.
+    """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow([*PAPER_COLUMNS, *ANSWER_COLUMNS])
-    rows.writerows(map(_row, papers))
+    rows.writerows(map(csv_cell, _row(paper)) for paper in papers)
     return text.getvalue()
+
+
+def csv_cell(value: object) -> object:
+    """Return a cell for a table; a text that a spreadsheet takes for a formula gets a `'` first."""
+    # One that begins with the sign before a formula gets another: so it can be read back.
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _row(exported: "ExportedPaper") -> list[object]:

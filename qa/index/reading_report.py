@@ -131,6 +131,6 @@ def summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def _reasons_text(reasons: Mapping[str, int]) -> str:
     """Return reasons with the number of entries of each, the first few of many."""
     texts = [f"{reason} ({count:,})" for reason, count in reasons.items()]
-    others = len(texts) - _REASONS_SHOWN
-    more = f", {others:,} other reasons" if others > 0 else ""
+    others = sum(list(reasons.values())[_REASONS_SHOWN:])
+    more = f", for other reasons ({others:,})" if others else ""
     return ", ".join(texts[:_REASONS_SHOWN]) + more

@@ -68,6 +68,16 @@ def test_signs_that_mean_something_to_the_format_come_back(form, text, tmp_path)
     assert records[0].abstract == first.abstract
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "'=", "''-"])
+def test_no_cell_of_a_table_is_a_formula_and_it_comes_back(sign, tmp_path):
+    given = paper(f"{sign}SUM(A1) in spreadsheets", venue=f"{sign}1", authors=(f"{sign}Jo Doe",))
+    text = export_papers(exported_papers([given]), Format.CSV)
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert not any(value[:1] in "=+-@\t\r" for value in row.values() if value)
+    (found,) = back([given], Format.CSV, tmp_path)
+    assert (found.title, found.venue, found.authors) == (given.title, given.venue, given.authors)
+
+
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_categories=["C", "Z", "M"], exclude_characters="<>&"),
     min_size=1,

@@ -8,6 +8,7 @@ the papers below it that refer to it by `crossref`.
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from qa.corpus.papers import LONGEST_ENTRY, TOO_LONG, Record, Skipped
@@ -173,15 +174,15 @@ def _joined(value: str, strings: Mapping[str, "String"]) -> str:
 
 def _parts(value: str) -> list[str]:
     """Return the parts between `#` signs that are outside of braces and quotation marks."""
-    parts, depth, quoted = [""], 0, False
-    for character in value:
+    if "#" not in value:
+        return [value]
+    cuts, depth, quoted = [-1], 0, False
+    for at, character in enumerate(value):
         depth += (character == "{") - (character == "}")
         quoted ^= character == '"' and depth == 0
         if character == "#" and depth == 0 and not quoted:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+            cuts.append(at)
+    return [value[a + 1 : b] for a, b in pairwise([*cuts, len(value)])]
 
 
 def _name(text: str) -> str:

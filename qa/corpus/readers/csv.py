@@ -20,6 +20,10 @@ _ROW_LINES = (
 _LONG_CELL = 250  # characters; an abstract has more
 _ROWS_SHARE = 0.5  # of the delimiters that rows have, in lines that are rows and no text
 _MIN_ROW_DELIMITERS = 3  # lines inside a cell with as many delimiters are rows, not a paragraph
+# Our own export writes a `'` before cells that a spreadsheet would take for formulas.
+_OWN_EXPORT = ("key", "id", "title", "authors", "year")
+_GUARDED = re.compile(r"'+[=+@\t\r-]")
+_RULE = " \t\r\n:-"  # what the line below the header of a table in Markdown is made of
 _MALFORMED = "malformed entry"
 _MAX_QUOTES = 200  # in one line; the time to repair a line grows with their number
 # A doubled quote inside quotes, as most dialects write it.
@@ -63,7 +67,7 @@ def find_header(head: str, own: Mapping[str, str], *, any_rows: bool) -> TableHe
     lines = head.split("\n")
     found = [
         header
-        for number, line in enumerate(lines[:_HEADER_WITHIN], start=1)
+        for number, line in _whole_lines(lines)
         for delimiter in _DELIMITERS
         if delimiter in line
         and (header := _header(line, number, delimiter, escape, own)).missing in ("", "abstract")
@@ -84,6 +88,18 @@ def has_long_cells(head: str, header: TableHeader) -> bool:
         for at, cell in enumerate(row)
         if at not in known
     )
+
+
+def _whole_lines(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the first lines with their numbers; one with an open quote goes on until it closes.
+
+    The number is that of its last line. Some programs break the names of columns.
+    """
+    for start, line in enumerate(lines[:_HEADER_WITHIN]):
+        end = start + 1
+        while line.count('"') % 2 and end < min(start + _HEADER_WITHIN, len(lines)):
+            line, end = f"{line}\n{lines[end]}", end + 1  # noqa: PLW2901 - it grows
+        yield end, line
 
 
 def _has_a_row(lines: Sequence[str], header: TableHeader) -> bool:
@@ -117,8 +133,10 @@ def read_table(
             yield Skipped(source, row, f"line {number}")
         elif any(cell.strip() for cell in row[len(header.names) :]):
             yield Skipped(source, _MALFORMED, f"line {number}")
-        elif any(cell.strip() for cell in row) and tuple(row) != header.names:
-            entry = _entry(row, header.columns)
+        elif any(cell.strip(_RULE) for cell in row) and tuple(row) != header.names:
+            is_own = header.names[: len(_OWN_EXPORT)] == _OWN_EXPORT
+            cells = [cell[1:] if is_own and _GUARDED.match(cell) else cell for cell in row]
+            entry = _entry(cells, header.columns)
             yield entry.record(source, f"line {number}", bare_titles=False)
 
 
@@ -247,7 +265,7 @@ def _with_stray_quotes(line: str, header: TableHeader) -> list[str] | None:
 
 def _one_row(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+        return next(csv.reader(line.splitlines(keepends=True), delimiter=delimiter), [])
     except csv.Error:
         return []
 

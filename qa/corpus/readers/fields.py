@@ -16,17 +16,17 @@ from qa.corpus.words import author_name
 COLUMN_NAMES: dict[str, tuple[str, ...]] = {
     "title": (
         "title", "articletitle", "documenttitle", "papertitle", "primarytitle", "worktitle",
-        "titleofpaper", "publicationname", "displayname", "ti", "t1",
+        "titleofpaper", "originaltitle", "publicationname", "displayname", "ti", "t1",
     ),
     "abstract": (
         "abstract", "abstracttext", "abstractnote", "paperabstract", "notesabstract", "abstracts",
-        "abstracten", "abstractenglish", "abstractinvertedindex",
-        "indexedabstract", "ab", "n2", "summary", "text", "description",
+        "abstracten", "abstractenglish", "englishabstract", "abstractinvertedindex",
+        "originalabstract", "indexedabstract", "ab", "n2", "summary", "text", "description",
     ),
     "authors": (
         "authorsparsed", "authorfullnames", "authors", "author", "authornames", "authorlist",
         "authorsnames", "authorstring", "firstauthors", "creators", "creator", "authorships",
-        "af", "au",
+        "authorshipsauthordisplayname", "contributors", "af", "au", "firstauthor",
     ),
     "year": (
         "year", "publicationyear", "pubyear", "publishedyear", "yearpublished", "yearofpublication",
@@ -37,18 +37,18 @@ COLUMN_NAMES: dict[str, tuple[str, ...]] = {
         "sourcetitle", "journal", "journalname", "journaltitle", "containertitle", "venue",
         "publicationtitle", "journalbook", "booktitle", "secondarytitle", "conference",
         "conferencename", "publicationvenue", "primarylocation", "hostvenue", "journalref",
-        "so", "t2", "jf", "source",
+        "primarylocationsourcedisplayname", "pubtitle", "publication", "so", "t2", "jf", "source",
     ),
     "doi": ("doi", "digitalobjectidentifier", "articledoi", "doilink", "di"),
     "arxiv": ("arxivid", "arxiv", "arxivnumber", "eprint", "id"),
     "links": (
         "url", "link", "landingpageurl", "paperurl", "articleurl", "abstracturl", "htmlurl",
         "primarylocation", "urls", "links", "pdfurl", "pdflink", "openaccesspdf", "doilink",
-        "openurllink", "entryid", "ur",
+        "openurllink", "documenturl", "plink", "fulltexturl", "entryid", "ur",
     ),
     "keywords": (
         "keywords", "authorkeywords", "keyword", "de", "kw", "tags", "manualtags", "indexkeywords",
-        "fieldsofstudy", "categories", "meshterms",
+        "fieldsofstudy", "categories", "meshterms", "subjects",
     ),
 }  # fmt: skip
 
@@ -77,7 +77,11 @@ _MISSING = re.compile(
 )
 # The label of an abstract before its text.
 _LABEL = re.compile(r"(?:(?i:abstract)\s?[:.\u2013\u2014]|(?i:abstract)\s?-\s|ABSTRACT\s)\s*(?=\S)")
-_YEAR = re.compile(r"(?<!\d)(?:1[5-9]\d\d|20\d\d)(?!\d)")
+_YEAR = re.compile(  # with a month and a day behind it, perhaps without a sign between
+    r"(?<!\d)(?:1[5-9]\d\d|20\d\d)(?=(?:(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01]))?(?!\d))"
+)
+# Embase's source: `Journal of Sleep (2019) 12:3 (45-56). Date of Publication: 1 Mar 2019`.
+_SOURCE = re.compile(r"(.{2,300}?)\s\(((?:19|20)\d\d)\)(?:\s.*)?", re.DOTALL)
 _DOI = re.compile(r"10\.\d{4,9}(?:\.\d{1,9}){0,9}/[^\s\"&]{1,300}")
 _DOI_LINK = re.compile(r"doi(?:\.org/|[:=/]\s?)(?=10\.)", re.IGNORECASE)
 _ARXIV = r"(\d{4}\.\d{4,5}|[a-z][a-z-]{1,12}(?:\.[a-z]{2})?/\d{7})(?:v\d{1,3})?(?!\d)"
@@ -117,13 +121,13 @@ class Entry:
         if not title:
             return Skipped(source, "no title", where)
         links = [link for link in self.links if link]
-        venue = value_or_empty(self.venue)
+        venue, year = _venue_and_year(value_or_empty(self.venue), self.year)
         record = Record(
             title=title,
             abstract=_without_label(value_or_empty(self.abstract, "abstract")),
             source=source,
             authors=_distinct(plain(name) for name in self.authors),
-            year=year_of(self.year),
+            year=year,
             venue=venue or None,
             doi=doi_of(self.doi, links),
             arxiv_id=arxiv_of(self.arxiv, [self.doi, *links, venue]),
@@ -139,6 +143,15 @@ def _says_more(record: Record) -> bool:
     """Return whether something is known that only papers have."""
     known = record.authors, record.year, record.venue, record.doi, record.arxiv_id
     return any(known)
+
+
+def _venue_and_year(venue: str, date: str) -> tuple[str, int | None]:
+    """Return the venue and the year, which may stand in the venue if there is no date."""
+    year = year_of(date)
+    source = _SOURCE.fullmatch(venue)
+    if year is None and source:
+        return source[1], int(source[2])
+    return venue, year
 
 
 def bare_name(name: str) -> str:
@@ -186,8 +199,9 @@ def author_names(text: str) -> list[str]:
     """Return the names in a list of authors, each as `Given Family`, whatever separates them."""
     if (items := _printed_list(text)) is not None:
         return [author_name(item) for item in items]
-    if ";" in text:
-        return [author_name(item) for item in text.split(";")]
+    for separator in ";|":
+        if separator in text:
+            return [author_name(item) for item in text.split(separator)]
     pieces = _AND.split(text)
     if len(pieces) > 1 and all(piece.count(",") == 1 for piece in pieces):
         return [author_name(piece) for piece in pieces]

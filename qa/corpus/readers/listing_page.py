@@ -55,7 +55,8 @@ def read_listing_page(lines: Iterable[str], source: str) -> Iterator[Record | Sk
     title, title_line, begun, invited = "", 0, False, False
     for number, line in enumerate(lines, start=1):
         if len(line) > LONGEST_ENTRY:
-            yield Skipped(source, TOO_LONG, f"line {number}")
+            yield Skipped(source, TOO_LONG, f"line {title_line or number}")
+            title, title_line = "", 0
             continue
         text = fields.plain(line)
         if not text or _PAGE_LINE.fullmatch(text):

@@ -18,6 +18,7 @@ LONGEST = 1 << 20  # characters of a file that are read; no abstract begins furt
 _LONGEST_PLAIN = 6000  # characters of such an abstract in a text without any field
 _SHORTEST_LINE = 30  # characters, on average, of the lines of prose
 _OTHER_LINES = 0.1  # the largest share of lines in prose that begin like a list, table or code
+_SHORTEST_ALIAS = 4  # words of an alias that can be a title
 _LONGEST_LABEL = 3  # words beside a callout's sign that are its title, not its text
 _LONGEST_UNMARKED = 20_000  # characters of an abstract that no heading marks
 _SHORTEST_PROSE = 12  # words of a paragraph that may be an abstract without being marked as one
@@ -58,6 +59,7 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 
+_SHORT_CITE = re.compile(r"\bet al\b|\b(?:19|20)\d\d\)?$")  # aliases such as `Abe et al. 2020`
 _COMMENT = re.compile(r"<!--.*?-->|%%.*?%%", re.DOTALL)
 _FENCE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.DOTALL | re.MULTILINE)
 _EMBEDDED = re.compile(r"!\[\[[^\[\]]{0,300}\]\]|!\[[^\[\]]{0,300}\]\([^()]{0,2000}\)")
@@ -187,7 +189,11 @@ def _note(text: str, source: str) -> _Note:
     named = _named(front_matter)
     if named and bare_name(title) != bare_name(named):
         below = lines  # the text begins with the abstract
-    fields = {bare_name(field[1]): field[2] for line in lines if (field := _FIELD.fullmatch(line))}
+    fields = {
+        bare_name(field[1]): _without_markup(field[2])
+        for line in lines
+        if (field := _FIELD.fullmatch(line))
+    }
     abstract, is_marked = _abstract(below)
     if is_markdown:
         title, abstract = _without_markup(title), _without_markup(abstract)
@@ -211,7 +217,7 @@ def _front_matter(text: str) -> dict[str, object]:
         content = _loose_yaml(text)  # `title: GPT-3: a study` and `author: [[Ann]]` are no YAML
     if not isinstance(content, dict):
         return {}
-    found = {bare_name(str(key)): _linkless(value) for key, value in content.items()}
+    found = {bare_name(str(key)): _plain_value(value) for key, value in content.items()}
     return {key: value for key, value in found.items() if key and value}
 
 
@@ -222,8 +228,7 @@ def _loose_yaml(text: str) -> dict[str, object]:
     for line in text.split("\n"):
         if field := _YAML_FIELD.match(line):
             key, value = field[1], (field[2] or "").strip()
-            quoted = len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]
-            found[key] = value[1:-1] if quoted else value.strip(">|")
+            found[key] = _loose_value(value)
         elif (item := _YAML_ITEM.match(line)) and not isinstance(found.get(key, ""), str):
             found[key].append(item[1].strip("\"'"))  # type: ignore[attr-defined]
         elif item and key and not found[key]:
@@ -233,22 +238,36 @@ def _loose_yaml(text: str) -> dict[str, object]:
     return found
 
 
-def _linkless(value: object) -> object:
-    """Return a value with the shown text of links in its strings."""
+def _loose_value(text: str) -> str | list[str]:
+    """Return the text without quotes, or the items of a list in brackets."""
+    if text.startswith("[") and text.endswith("]") and not text.startswith("[["):
+        return [item.strip(" \"'") for item in _linkless(text)[1:-1].split(",")]
+    quoted = len(text) > 1 and text[0] in "\"'" and text[-1] == text[0]
+    return text[1:-1] if quoted else text.strip(">|")
+
+
+def _linkless(text: str) -> str:
+    """Return the text with what is shown of its links."""
+    return _LINK.sub(r"\1", _WIKILINK.sub(r"\1", text)).strip()
+
+
+def _plain_value(value: object) -> object:
+    """Return a value of the front matter without Markdown's signs in its texts."""
     if isinstance(value, str):
-        return _LINK.sub(r"\1", _WIKILINK.sub(r"\1", value)).strip()
+        return _without_markup(value).strip()
     if isinstance(value, list):
         # YAML reads `[[Name]]` as a list in a list.
         flat = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in value]
-        return [_linkless(item) for item in flat]
+        return [_plain_value(item) for item in flat]
     return value
 
 
 def _named(front_matter: Mapping[str, object]) -> str:
     """Return the title in the front matter, or an alias that can be one; else an empty text."""
     aliases = front_matter.get("aliases") or front_matter.get("alias") or []
-    names = [front_matter.get("title"), *(aliases if isinstance(aliases, list) else [aliases])]
-    texts = [str(name) for name in names if name and not isinstance(name, dict | list)]
+    names = [str(name) for name in (aliases if isinstance(aliases, list) else [aliases])]
+    long = [name for name in names if len(name.split()) >= _SHORTEST_ALIAS]
+    texts = [str(front_matter.get("title") or ""), *(n for n in long if not _SHORT_CITE.search(n))]
     return next((text for text in texts if not _NO_TITLE.fullmatch(text)), "")
 
 
@@ -294,7 +313,9 @@ def _abstract(lines: list[str]) -> tuple[str, bool]:
             if mark.fullmatch(heading[1] if heading else line):
                 return _joined(_until_next_heading(lines[at + 1 :])), is_marked
             if is_marked and (label_found := _ABSTRACT_FIELD.match(line)):
-                rest = [line[label_found.end() :], *lines[at + 1 :]]
+                # A field ends with its line.
+                below = [] if "::" in label_found[0] else lines[at + 1 :]
+                rest = [line[label_found.end() :], *below]
                 return _joined(_until_next_heading(rest)), True
     text = _joined(_until_next_heading(_without_byline(_own_lines(lines))))
     return (text if len(text) <= _LONGEST_UNMARKED else ""), False
@@ -369,7 +390,7 @@ def _joined(lines: Iterable[str]) -> str:
 
 def _without_markup(text: str) -> str:
     """Return the text without Markdown's signs for links and emphasis."""
-    text = _LINK.sub(r"\1", _WIKILINK.sub(r"\1", text))
+    text = _linkless(text)
     for _ in range(2):  # `**_both_**`
         text = _EMPHASIS.sub(r"\2", text)
     return text
