@@ -76,18 +76,6 @@ def find_header(head: str, own: Mapping[str, str], *, any_rows: bool) -> TableHe
     return max(found, key=lambda header: (not header.missing, header.fields), default=None)
 
 
-def _whole_lines(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield the first lines with their numbers; one with an open quote goes on until it closes.
-
-    The number is that of its last line. Some programs break the names of columns.
-    """
-    for start, line in enumerate(lines[:_HEADER_WITHIN]):
-        end = start + 1
-        while line.count('"') % 2 and end < min(start + _HEADER_WITHIN, len(lines)):
-            line, end = f"{line}\n{lines[end]}", end + 1  # noqa: PLW2901 - it grows
-        yield end, line
-
-
 def has_long_cells(head: str, header: TableHeader) -> bool:
     """Tell whether a column that is not known may hold abstracts, by the first rows."""
     known = {at for columns in header.columns.values() for at in columns}
@@ -100,6 +88,18 @@ def has_long_cells(head: str, header: TableHeader) -> bool:
         for at, cell in enumerate(row)
         if at not in known
     )
+
+
+def _whole_lines(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the first lines with their numbers; one with an open quote goes on until it closes.
+
+    The number is that of its last line. Some programs break the names of columns.
+    """
+    for start, line in enumerate(lines[:_HEADER_WITHIN]):
+        end = start + 1
+        while line.count('"') % 2 and end < min(start + _HEADER_WITHIN, len(lines)):
+            line, end = f"{line}\n{lines[end]}", end + 1  # noqa: PLW2901 - it grows
+        yield end, line
 
 
 def _has_a_row(lines: Sequence[str], header: TableHeader) -> bool:

@@ -218,8 +218,8 @@ def _read_note(file: TextFile) -> Entries:
 def _is_table(file: TextFile, delimiters: str) -> bool:
     """Tell whether a header names title and abstract, above any entry of a bibliography.
 
-    In a file that is named as a table, title and three other fields are enough if there is no
-    column that may hold the abstracts under another name.
+    In a file that is named as a table, title and three other fields are enough if no column
+    may hold the abstracts under another name.
     """
     header = file.header
     if header is None or header.delimiter not in delimiters:

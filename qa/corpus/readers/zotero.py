@@ -65,9 +65,10 @@ def read_zotero(stream: BinaryIO, source: str) -> Iterator[Record | Skipped]:
         try:
             _copy(stream, copy)
             with closing(sqlite3.connect(copy)) as db:
+                db.text_factory = lambda text: text.decode(errors="replace")
                 _check_tables(db)
                 yield from _records(db, source)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise UnreadableFile(
                 f"its database cannot be read: {error}", "Close Zotero and try again."
             ) from error

@@ -102,6 +102,12 @@ def test_database_in_an_archive_is_read(library, tmp_path):
     assert [paper.title for paper in papers(packed)] == ["Packed"]
 
 
+def test_bytes_that_are_no_text_do_not_stop_the_reading(library):
+    library.add(title="Kept")
+    library.db.execute("UPDATE itemDataValues SET value = CAST(x'4b65d5' AS TEXT)")
+    assert [paper.title for paper in papers(library.close())] == ["Ke\ufffd"]
+
+
 def test_databases_of_other_programs_and_damaged_ones_are_refused(tmp_path):
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as db:
