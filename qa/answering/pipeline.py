@@ -28,6 +28,7 @@ from qa.answering.events import (
     Decided,
     Finished,
     Learned,
+    LongReading,
     Piece,
     Ranked,
     ReadingOver,
@@ -52,6 +53,8 @@ from qa.retrieval.retriever import Scope, Search
 if TYPE_CHECKING:
     from qa.answering.verify.checks import Checked
 
+LONG = 50  # papers still to be read: said before
+PAPERS_PER_ANSWER = 4  # read to find 95 % of the answers; 3 to 4 in four reviews, 11 in a fifth
 LEADING = 10  # papers named where scores alone decide
 
 P = ParamSpec("P")
@@ -102,8 +105,30 @@ class Pipeline(Workflow):
                 Learned(before=before, search=search, upcoming=upcoming, seconds=seconds)
             )
         if papers:
+            if state.limits.patient and len(state.reading.rounds) == 1:
+                self._foretell(ctx, state)
             return Batch(state=state, papers=papers)
         return Decided(state=state, stopped=stopped)
+
+    def _foretell(self, ctx: Context, state: State) -> None:
+        """Say what a long reading will take, by the pace of the first round."""
+        reading, limits, estimate = state.reading, state.limits, state.search.estimate
+        at_most = self._retriever.scope.candidates - len(reading)
+        if limits.papers is not None:
+            at_most = min(at_most, limits.papers - len(reading))
+        papers = at_most
+        if limits.recall is not None and estimate is not None:
+            papers = min(at_most, round(PAPERS_PER_ANSWER * estimate.relevant))
+        tokens = reading.usage.total_tokens // len(reading)
+        if papers > LONG and tokens:
+            ctx.write_event_to_stream(
+                LongReading(
+                    papers=papers,
+                    at_most=at_most,
+                    tokens=papers * tokens,
+                    seconds=papers * state.clock.judge / len(reading),
+                )
+            )
 
     def _next(self, state: State) -> tuple[tuple[Paper, ...], Stopped | None]:
         """Return the papers to read next, or why reading ends; neither where there is no judge."""
