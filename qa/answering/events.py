@@ -156,6 +156,15 @@ class RoundRead(Event):
     seconds: float
 
 
+class LongReading(Event):
+    """Progress: after the first round of a long reading, what it will take at that pace."""
+
+    papers: int  # still to be read; with a recall to reach, a guess
+    at_most: int
+    tokens: int
+    seconds: float
+
+
 class Learned(Event):
     """Progress: the question has moved by what verdicts taught, and was ranked again."""
 

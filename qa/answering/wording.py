@@ -97,6 +97,13 @@ def worth_reading_on(coverage: Coverage) -> bool:
     return early and estimate is not None and estimate.relevant - coverage.relevant >= 1
 
 
+def long_reading_line(papers: int, at_most: int, tokens: int, seconds: float) -> str:
+    """Return what a long reading will take: papers still to read, tokens and minutes."""
+    most = f" (at most {at_most:,})" if at_most > papers else ""
+    minutes = counted(max(1, round(seconds / 60)), "minute", "minutes")
+    return f"About {papers:,} more papers to read{most}: {tokens:,} tokens, {minutes} at this pace."
+
+
 def candidates_text(coverage: Coverage | Scope) -> str:
     """Return how many papers pass the filters, and which filters: `84 papers (year 2023-)`."""
     papers = counted(coverage.candidates, "paper", "papers")

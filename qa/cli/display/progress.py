@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.status import Status
 
-from qa.answering.wording import reading_line
+from qa.answering.wording import long_reading_line, reading_line
 from qa.cli.display.answer import console
 from qa.progress import Progress
 
@@ -74,7 +74,14 @@ class Display:
 
     def event(self, event: object) -> None:
         """Show one event of the pipeline."""
-        from qa.answering.events import Judging, Piece, Ranked, RoundRead, TestingJudge
+        from qa.answering.events import (
+            Judging,
+            LongReading,
+            Piece,
+            Ranked,
+            RoundRead,
+            TestingJudge,
+        )
 
         if self._verbose_log and not isinstance(event, Piece | Judging | TestingJudge):
             self.clear()
@@ -90,6 +97,10 @@ class Display:
             case RoundRead():
                 self._last_stage = reading_line(event.coverage)
                 self.show(self._last_stage)
+            case LongReading():
+                self.note(
+                    long_reading_line(event.papers, event.at_most, event.tokens, event.seconds)
+                )
             case Piece() if self._stream:
                 self.clear()
                 if self.streamed is None:
