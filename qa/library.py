@@ -21,6 +21,7 @@ from qa.answering.assemble import (
     PipelineParts,
     evidence,
     listed_papers,
+    notes_on,
     papers_by_score,
 )
 from qa.answering.entrance_test import EntranceTest
@@ -51,7 +52,8 @@ from qa.llm.messages import Chat
 from qa.llm.models import choose_model
 from qa.llm.prompts import load_prompt
 from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
-from qa.retrieval.query import checked_question
+from qa.retrieval.conditions import Conditions, read_conditions
+from qa.retrieval.query import checked_question, has_content, on_one_line
 from qa.retrieval.relevance import Relevance, Verdict
 from qa.retrieval.retriever import Retriever, Scope
 from qa.tracing import spans_of
@@ -67,8 +69,8 @@ LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
 MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
 WRITER_PROMPTS = ("answer.system", "answer.user")
 HOW_TO_WRITE = (
-    "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server, "
-    "or QA_MODEL to a model file (.gguf)."
+    "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server "
+    "(Ollama: http://localhost:11434/v1), or QA_MODEL to a model file (.gguf)."
 )
 log = logging.getLogger("qa")
 
@@ -137,6 +139,7 @@ class AskOptions:
 
     limits: Limits = NO_LIMITS
     filters: Filters = EVERYTHING
+    conditions: bool = True  # take years, authors, venues and files in the question as filters
     cached: bool = True  # use the model's earlier verdicts
     write: bool = True  # have the model write an answer from the papers that qualify
     on_event: EventListener = ignore_event
@@ -156,6 +159,7 @@ class Found:
 
     papers: tuple[ListedPaper, ...]
     scope: Scope
+    notes: tuple[str, ...] = ()  # what was made of the question, in sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,34 +206,47 @@ class Library:
             raise StoreError("This library is closed: open the corpus again.")
         return self._generation
 
-    async def aask(
+    async def aask(  # noqa: PLR0913 - each is a setting of its own
         self,
         question: str,
         *,
         limits: Limits = NO_LIMITS,
         filters: Filters = EVERYTHING,
+        conditions: bool = True,
         cached: bool = True,
         on_event: EventListener = ignore_event,
     ) -> Answer:
         """Answer the question from the papers that pass the filters.
 
+        With `conditions` years, authors, venues and files in the question are filters, too.
         `on_event` is called with each progress event of `qa.answering.events`. With `cached` the
         model's earlier verdicts are used. `ask` waits and may be called in a running event loop,
         as in notebooks; `aask` is for one, and when cancelled makes no further model call. Raises
         QAError.
         """
-        options = AskOptions(limits, filters, cached=cached, on_event=on_event)
+        options = AskOptions(
+            limits, filters, conditions=conditions, cached=cached, on_event=on_event
+        )
         return (await self.answer(question, options)).answer
 
     ask = _blocking(aask)
 
     async def answer(self, question: str, options: AskOptions) -> Finished:
         """Answer the question; returns the whole ranking beside the answer. Raises QAError."""
-        asked = Asked(question=checked_question(question), limits=options.limits)
-        retriever = self.retriever(options.filters)
-        verdicts = self._reader_verdicts(asked.question, retriever)
+        asked = self.understood(question, options.filters, conditions=options.conditions)
+        retriever = self.retriever(asked.filters)
+        verdicts = self._reader_verdicts(checked_question(question), retriever)
         parts = PipelineParts(retriever, failure=self.chat_failure, reader_verdicts=verdicts)
+        finished = await self._finished(parts, asked.question, options)
+        answer = finished.answer
+        answer = replace(answer, question=on_one_line(question), notes=asked.notes + answer.notes)
+        return Finished(answer=answer, ranked=finished.ranked, failure=finished.failure)
+
+    async def _finished(self, parts: PipelineParts, question: str, options: AskOptions) -> Finished:
+        asked = Asked(question=question, limits=options.limits)
         if self.model is None:
+            return await _run(parts, asked, options.on_event)
+        if parts.retriever.scope.filter and not has_content(question):
             return await _run(parts, asked, options.on_event)
         chat = self.chat()
         try:
@@ -238,12 +255,35 @@ class Library:
         finally:
             await chat.close()
 
+    def understood(
+        self, question: str, filters: Filters = EVERYTHING, *, conditions: bool = True
+    ) -> Conditions:
+        """Return the question and the filters that it is asked with; raises UsageError.
+
+        With `conditions` what the question says of years, authors, venues and files is taken out
+        of it and added to the filters.
+        """
+        question = checked_question(question)
+        if not conditions:
+            return Conditions(question, filters)
+        return read_conditions(question, filters, self._passing)
+
+    def _passing(self, filters: Filters) -> int:
+        return len(self.generation.select(filters))
+
     async def judged_by(self, judge: Judge, question: str, limits: Limits = NO_LIMITS) -> Finished:
         """Answer with another judge and without a writer, for measuring."""
         asked = Asked(question=question, limits=limits)
         return await _run(PipelineParts(self.retriever(), judge=judge), asked, ignore_event)
 
-    def search(self, question: str, *, limit: int = 10, filters: Filters = EVERYTHING) -> Found:
+    def search(
+        self,
+        question: str,
+        *,
+        limit: int = 10,
+        filters: Filters = EVERYTHING,
+        conditions: bool = True,
+    ) -> Found:
         """Return the best papers for the question by score, each with its best sentence.
 
         `asearch` works beside the running event loop. Raises QAError.
@@ -251,10 +291,11 @@ class Library:
         if limit < 1:
             raise UsageError(f"limit is {limit}; it must be 1 or more.")
         with observed(Work("search")):
-            retriever = self.retriever(filters)
-            search = retriever.rank(checked_question(question))
+            asked = self.understood(question, filters, conditions=conditions)
+            retriever = self.retriever(asked.filters)
+            search = retriever.rank(asked.question)
             papers = papers_by_score(search, retriever, search.ranking.ids[:limit], sentences=1)
-            return Found(listed_papers(papers), retriever.scope)
+            return Found(listed_papers(papers), retriever.scope, asked.notes + notes_on(search))
 
     asearch = _in_thread(search)
 
@@ -333,9 +374,10 @@ class Library:
 
         It is ranked by what the reader's verdicts have taught. Raises QAError.
         """
-        question, retriever = checked_question(question), self.retriever(filters)
-        verdicts = self._reader_verdicts(question, retriever)
-        search = retriever.rerank_for_reader(retriever.rank(question), verdicts)
+        asked = self.understood(question, filters)
+        retriever = self.retriever(asked.filters)
+        verdicts = self._reader_verdicts(checked_question(question), retriever)
+        search = retriever.rerank_for_reader(retriever.rank(asked.question), verdicts)
         read = {verdict.paper_id for verdict in verdicts}
         unread = [id_ for id_ in search.ranking.ids if id_ not in read][:1]
         if not unread:
@@ -532,6 +574,7 @@ async def aask(  # noqa: PLR0913 - each is a setting of its own
     model: str | None = None,
     limits: Limits = NO_LIMITS,
     filters: Filters = EVERYTHING,
+    conditions: bool = True,
     cached: bool = True,
     refresh: bool = False,
     on_event: EventListener = ignore_event,
@@ -553,7 +596,9 @@ async def aask(  # noqa: PLR0913 - each is a setting of its own
         on_notice=on_notice,
     )
     with await asyncio.to_thread(opened) as library:
-        options = AskOptions(limits, filters, cached=cached, on_event=on_event)
+        options = AskOptions(
+            limits, filters, conditions=conditions, cached=cached, on_event=on_event
+        )
         return (await library.answer(question, options)).answer
 
 
@@ -566,6 +611,7 @@ def search(  # noqa: PLR0913 - each is a setting of its own
     limit: int = 10,
     corpus: Path | str | None = None,
     filters: Filters = EVERYTHING,
+    conditions: bool = True,
     on_progress: ProgressListener = ignore_progress,
     on_notice: NoticeListener = log.warning,
 ) -> Found:
@@ -574,7 +620,7 @@ def search(  # noqa: PLR0913 - each is a setting of its own
     `asearch` works beside the running event loop. Raises QAError.
     """
     with open_library(configured(corpus), on_progress, on_notice, chat=False) as library:
-        return library.search(question, limit=limit, filters=filters)
+        return library.search(question, limit=limit, filters=filters, conditions=conditions)
 
 
 asearch = _in_thread(search)

@@ -247,3 +247,41 @@ def test_ctrl_c_in_a_notebook_cell_stops_the_answer(asked, loop):
         release.set()
     assert told == "stopped\n"
     assert len(server.requests) == 1
+
+
+BIBLIOGRAPHY = """
+@article{a, title={Pruning networks}, author={Ada Gu}, year={2021}, abstract={We prune networks.}}
+@article{b, title={Growing networks}, author={Bo Li}, year={2023}, abstract={We grow networks.}}
+"""
+
+
+@pytest.fixture
+def bibliography(environment, tmp_path):
+    path = tmp_path / "library.bib"
+    path.write_text(BIBLIOGRAPHY, encoding="utf-8")
+    return path
+
+
+def test_a_year_in_the_question_is_a_filter_that_is_said_and_can_be_undone(bibliography):
+    question = "which papers are about networks in 2023?"
+    answer = package.ask(question, corpus=bibliography, model="none")
+    assert answer.question == question
+    assert answer.notes == ("Asked of papers of 2023.",)
+    assert answer.coverage.filter == "year 2023"
+    assert [paper.title for paper in answer.papers] == ["Growing networks"]
+    undone = package.ask(question, corpus=bibliography, model="none", conditions=False)
+    assert undone.coverage.filter is None
+    found = package.search(question, corpus=bibliography)
+    assert [paper.title for paper in found.papers] == ["Growing networks"]
+    assert found.notes == ("Asked of papers of 2023.",)
+
+
+def test_a_question_for_an_author_alone_lists_all_that_she_wrote(bibliography):
+    answer = package.ask("which papers did Ada Gu write?", corpus=bibliography, model="none")
+    assert [paper.title for paper in answer.papers] == ["Pruning networks"]
+    assert answer.outcome == "nearest"
+
+
+def test_what_scores_cannot_see_is_said(bibliography):
+    answer = package.ask("which papers do not prune networks?", corpus=bibliography, model="none")
+    assert "not" in answer.notes[-1]

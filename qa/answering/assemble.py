@@ -20,12 +20,14 @@ from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
+from qa.retrieval.conditions import is_negated
 from qa.retrieval.relevance import Relevance, Verdict
 from qa.retrieval.retriever import Retriever, Search
 
 SENTENCES = 2  # shown for a paper where no judge has pointed at any
 MISSES = 3  # papers named as nearest where nothing answers
 SAYS_NOT = "The corpus does not say."
+NEGATED = "Scores cannot see a “not”: papers that do what is excluded may be among these."
 UNJUDGED = "By score alone no paper stands out; a chat model could tell."
 
 
@@ -141,6 +143,7 @@ def assemble_answer(ev: Written, parts: PipelineParts) -> Answer:
             parts.retriever.scope, ev.stopped, ev.state.search.estimate
         ),
         nearest=_nearest(ev, parts.retriever) if declined else (),
+        notes=() if ev.state.reading.judged else notes_on(ev.state.search),
         warnings=_warnings(ev, parts, declined=declined),
         usage=_spent(ev, parts),
         seconds=ev.state.clock.seconds(),
@@ -162,6 +165,14 @@ def _declined(ev: Written) -> str:
         return UNJUDGED
     reason = ev.text.removeprefix(NOT_IN_CORPUS).strip()
     return f"{SAYS_NOT} {reason}".strip()
+
+
+def notes_on(search: Search) -> tuple[str, ...]:
+    """Return what scores make of a question: words that no abstract has, what they cannot see."""
+    words = " or ".join(f"“{word}”" for word in search.missing)
+    missing = (f"No abstract contains {words}.",) if words else ()
+    negated = (NEGATED,) if is_negated(search.question) else ()
+    return missing + negated
 
 
 def _nearest(ev: Written, retriever: Retriever) -> tuple[ListedPaper, ...]:

@@ -117,6 +117,7 @@ class Answer:
     papers: tuple[ListedPaper, ...]
     coverage: Coverage
     nearest: tuple[ListedPaper, ...] = ()  # what came closest, where nothing answers
+    notes: tuple[str, ...] = ()  # what was made of the question, in sentences
     warnings: tuple[AnswerWarning, ...] = ()
     usage: ModelUsage = field(default_factory=ModelUsage)
     seconds: Seconds = field(default_factory=Seconds)

@@ -16,6 +16,7 @@ from qa.cli.options import (
     Corpus,
     Form,
     Model,
+    NoConditions,
     Question,
     QuestionOrFile,
     Recall,
@@ -86,6 +87,7 @@ def ask(
     author: Author = None,
     venue: Venue = None,
     source: Source = None,
+    no_conditions: NoConditions = False,
     form: Form = None,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Take in what changed in the corpus first.")
@@ -150,6 +152,7 @@ def ask(
     options = CommandOptions(
         limits=Limits(limit, max_tokens_total, quick=quick, exhaustive=exhaustive, recall=recall),
         filters=filters_of(year, author, venue, source),
+        conditions=not no_conditions,
         cached=not no_cache,
         refresh=refresh,
         strict=strict,
@@ -239,6 +242,7 @@ def search(
     author: Author = None,
     venue: Venue = None,
     source: Source = None,
+    no_conditions: NoConditions = False,
     corpus: Corpus = None,
     as_json: AsJson = False,
 ) -> None:
@@ -252,7 +256,12 @@ def search(
 
     filters = filters_of(year, author, venue, source)
     code = search_once(
-        question_of(question), configured(corpus), filters, limit=limit, as_json=as_json
+        question_of(question),
+        configured(corpus),
+        filters,
+        conditions=not no_conditions,
+        limit=limit,
+        as_json=as_json,
     )
     raise typer.Exit(code)
 

@@ -7,6 +7,7 @@ import typer
 
 from qa.answering.reading import Limits
 from qa.answering.results import Answer, Stopped
+from qa.answering.safe_text import clean_line
 from qa.answering.wording import (
     candidates_text,
     coverage_line,
@@ -30,6 +31,7 @@ from qa.export.formats import Format, export_papers
 from qa.library import HOW_TO_WRITE, Library, open_library
 
 READ_ON = "To read on, ask the same again with --recall 0.95: what was read costs nothing."
+NO_CONDITIONS = "--no-conditions asks every paper, taking these words as words."
 NO_MODEL = "none"  # the value of QA_MODEL or --model that asks for no chat model
 # Kinds of warnings with which a question counts as failed: exit code 1.
 FAILURES = {"model_failed", "writing_failed", "partial_answer", "reading_failed"}
@@ -41,6 +43,7 @@ class CommandOptions:
 
     limits: Limits
     filters: Filters
+    conditions: bool  # whether years, authors … in the question are filters, too
     cached: bool  # whether verdicts of earlier questions may be used
     refresh: bool  # whether to take in first what changed in the corpus
     strict: bool  # whether any warning is a failure
@@ -57,6 +60,7 @@ def ask_once(question: str, config: Config, options: CommandOptions) -> int:
                 question,
                 limits=options.limits,
                 filters=options.filters,
+                conditions=options.conditions,
                 cached=options.cached,
                 on_event=display.event,
             )
@@ -71,6 +75,8 @@ def ask_once(question: str, config: Config, options: CommandOptions) -> int:
                 display.note(coverage_line(answer))
         if why_none:
             display.note(why_none)
+        if answer.coverage.filter and not options.filters:
+            display.note(NO_CONDITIONS)
         if form == Format.JSON:
             for line in warnings_beside(answer, FAILURES):
                 display.note(line)
@@ -109,6 +115,8 @@ def show(answer: Answer, display: Display) -> None:
     if display.streamed is not None:
         display.streamed.end()
         display.out.print()
+    for note in answer.notes:
+        display.out.print(clean_line(note))
     show_answer(display.out, answer, streamed=display.streamed is not None)
     display.out.print(coverage_line(answer))
     if worth_reading_on(answer.coverage):
@@ -128,21 +136,30 @@ def _exit_code(answer: Answer, *, strict: bool) -> int:
     return 0 if answer.papers else NOTHING_FOUND
 
 
-def search_once(
-    question: str, config: Config, filters: Filters, *, limit: int, as_json: bool
+def search_once(  # noqa: PLR0913 - the options of the command
+    question: str,
+    config: Config,
+    filters: Filters,
+    *,
+    conditions: bool,
+    limit: int,
+    as_json: bool,
 ) -> int:
     """Print the ranking for the question; return the exit code."""
     with Display(stream=False, verbose=False) as display:
         with open_library(config, display.work, display.note, chat=False) as library:
-            found = library.search(question, limit=limit, filters=filters)
+            found = library.search(question, limit=limit, filters=filters, conditions=conditions)
             why_none = "" if found.papers else library.why_none(filters)
         display.clear()
         if as_json:
             rows = [asdict(entry) for entry in found.papers]
             for row in rows:
                 row["source"] = source_name(config.corpus.name, row["source"])
-            typer.echo(dump({"question": question, **asdict(found.scope), "papers": rows}))
+            said = {"question": question, **asdict(found.scope), "notes": found.notes}
+            typer.echo(dump({**said, "papers": rows}))
         else:
+            for note in found.notes:
+                display.out.print(clean_line(note))
             show_ranked(display.out, question, found.papers)
         if filters:
             ranked = f"Ranked {candidates_text(found.scope)} of {found.scope.corpus:,}."

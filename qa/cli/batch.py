@@ -109,6 +109,7 @@ def settings_digest(options: CommandOptions, library: Library) -> str:
         "corpus": [library.generation.manifest.corpus_digest, library.embedder.fingerprint],
         "limits": asdict(options.limits),
         "filters": asdict(options.filters),
+        "conditions": options.conditions,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -180,7 +181,12 @@ class QuestionQueue:
             return {"question": question.text, "error": question.fault}
         options = self._options
         try:
-            asked = AskOptions(options.limits, options.filters, cached=options.cached)
+            asked = AskOptions(
+                options.limits,
+                options.filters,
+                conditions=options.conditions,
+                cached=options.cached,
+            )
             finished = await self._library.answer(question.text, asked)
         except QAError as exc:
             if self._ends_the_run(exc):

@@ -86,6 +86,14 @@ Source = Annotated[
 ]
 
 
+NoConditions = Annotated[
+    bool,
+    typer.Option(
+        "--no-conditions", help="Take years, authors and venues in QUESTION as mere words."
+    ),
+]
+
+
 def filters_of(
     year: list[str] | None,
     author: list[str] | None,

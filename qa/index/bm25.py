@@ -75,6 +75,15 @@ class KeywordIndex:
             self._frequency[term] = int(found[0]) if found else 0
         return self._frequency[term]
 
+    def rows_with(self, phrases: Sequence[str], most: int) -> list[int]:
+        """Return the rows of up to `most` papers that have any of the phrases, word by word."""
+        query = " OR ".join(map(_quoted, phrases))
+        found = self._db.execute(
+            "SELECT rowid FROM keywords WHERE keywords MATCH ? ORDER BY rowid LIMIT ?",
+            (query, most),
+        )
+        return [row for (row,) in found]
+
     def counts(self, texts: Iterable[tuple[str, str]]) -> list[dict[str, int]]:
         """Return how often each (title, abstract) has each word; see `count_terms`."""
         return count_terms(texts, self._stemmer)

@@ -239,6 +239,11 @@ class Generation:
             ids = self._papers.ids([row for row, _ in best])
         return [(paper_id, score) for paper_id, (_, score) in zip(ids, best, strict=True)]
 
+    def with_phrase(self, phrases: Sequence[str], most: int) -> list[str]:
+        """Return the ids of up to `most` papers that have any of the phrases, in stems."""
+        with self._reading():
+            return self._papers.ids(self._keywords.rows_with(phrases, most))
+
     def _rows_of(self, only: Only | None) -> Sequence[int] | None:
         if only is None:
             return None

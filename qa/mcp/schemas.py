@@ -5,13 +5,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from qa.answering.assemble import SENTENCES, listed_papers, papers_by_score
+from qa.answering.assemble import SENTENCES, listed_papers, notes_on, papers_by_score
 from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Stopped
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import WHY_STOPPED, missing_text, source_name
-from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.library import Found, Library
+from qa.retrieval.conditions import Conditions
 from qa.retrieval.relevance import Likelihood, Relevance
 from qa.retrieval.retriever import Scope
 
@@ -234,19 +234,15 @@ class StatusResult(Result):
 
 
 def evidence_result(
-    library: Library,
-    question: str,
-    filters: Filters,
-    max_papers: int,
-    answer: Answer | None = None,
+    library: Library, asked: Conditions, max_papers: int, answer: Answer | None = None
 ) -> AskResult:
     """Return the papers nearest by score, then some ranked below, for the assistant to judge.
 
     `answer` is that of a chat model that failed: its warnings and its cost are told.
     """
-    retriever = library.retriever(filters)
+    retriever = library.retriever(asked.filters)
     scope = retriever.scope
-    search = retriever.rank_unjudged(question)
+    search = retriever.rank_unjudged(asked.question)
     ids, listed = search.ranking.ids, search.ranking.listed
     further = ids[listed:max_papers] if listed else ids[: min(max_papers, MOST_NEAREST)]
     entries = [
@@ -258,7 +254,7 @@ def evidence_result(
     without: AskOutcome = "not_in_corpus" if papers else "nothing_retrieved"
     more = RAISE_LIMIT if left_out else SEARCH_MORE
     return AskResult(
-        question=question,
+        question=asked.question,
         outcome="evidence" if listed else without,
         papers=papers if listed else [],
         nearest=[] if listed else papers,
@@ -270,6 +266,7 @@ def evidence_result(
         if answer
         else [],
         usage=UsageResult.model_validate(answer.usage) if answer else None,
+        notes=[*asked.notes, *notes_on(search)],
         next=[JUDGE, READ_WHOLE, more] if listed else _next_without_papers(scope),
     )
 
@@ -288,6 +285,7 @@ def answer_result(library: Library, answer: Answer, max_papers: int) -> AskResul
         coverage=CoverageResult.model_validate(answer.coverage),
         warnings=[WarningResult.model_validate(warning) for warning in answer.warnings],
         usage=UsageResult.model_validate(answer.usage),
+        notes=list(answer.notes),
         next=[] if answer.papers else _next_without_papers(answer.coverage),
     )
 
@@ -300,6 +298,7 @@ def search_result(library: Library, query: str, found: Found) -> SearchResult:
         candidates=found.scope.candidates,
         corpus=found.scope.corpus,
         filter=found.scope.filter,
+        notes=list(found.notes),
     )
 
 

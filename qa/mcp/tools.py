@@ -180,8 +180,9 @@ class Tools:
                 if answer is not None and answer.model is not None:
                     result = answer_result(library, answer, max_papers)
                 else:
+                    asked = library.understood(question, filters)
                     result = await in_thread(
-                        lambda: evidence_result(library, question, filters, max_papers, answer)
+                        lambda: evidence_result(library, asked, max_papers, answer)
                     )
                 return _with_notes(result, reporter, library, filters, result.coverage.candidates)
 
@@ -266,7 +267,8 @@ def _with_notes(
 ) -> R:
     """Return the result with what its user should know, such as why no paper passes the filters."""
     why_none = "" if candidates else library.why_none(filters)
-    notes = [*reporter.notices, why_none] if why_none else reporter.notices
+    notes = [*reporter.notices, *result.notes]
+    notes += [why_none] if why_none else []
     return result.model_copy(update={"notes": notes})
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from qa.corpus.words import STOP_WORDS
 from qa.errors import UsageError
 
+TOPIC = 5  # content words, at most, of a question without a verb: "local learning rules"
 LONGEST = 2000  # characters of a question; far below any model's context
 
+_NO_CONTENT = frozenset({"published", "written", "released", "come", "exist", "write", "publish"})
 _WORD = re.compile(r"[^\W_]+")
 
 # "which papers …", "list all the papers that …", "for graphs, which papers …", "studies on …"
@@ -35,18 +38,49 @@ _ASKING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_OWN_WORK = re.compile(
-    r"\b(?:we|our|ours|here|in this|proposed|introduces?|presents?"
-    r"|this (?:paper|work|study|article|method|approach))\b",
-    re.IGNORECASE,
-)
-
 _NUMBER_ASKED = re.compile(
     r"\b(?:how (?:many|much|long|short|far|fast|deep|large|big|small|often|high|low)"
     r"|what (?:\w+ ){0,2}?(?:share|fraction|percentage|proportion|number|rate|ratio|score|error"
     r"|accuracy|speed-?up|factor|size|value|average)|by what factor)\b",
     re.IGNORECASE,
 )
+
+
+# "which methods …", "how can memory be saved?": several papers answer.
+_SEVERAL_ASKED = re.compile(
+    r"^(?:(?:which|what)\s+(?:\w+\s+)?(?!is\b|was\b|does\b|has\b)\w{3,}(?<!s)s\b"
+    r"|how\s+(?:can|could|do\s+(?:we|you|people))\b|(?:list|find|show|give|name)\b)",
+    re.IGNORECASE,
+)
+_FACT_ASKED = re.compile(
+    r"^(?:who|whose|when|where|is|are|was|were|do|does|did|has|have|can|could"
+    r"|(?:(?:by|at|to|from|in|on|for|with)\s+)?(?:what|which)\s+(?!is\b|are\b|was\b|were\b|do))\b",
+    re.IGNORECASE,
+)
+_ASKING_WORD = re.compile(
+    r"^(?:what|which|who|why|how|when|where|compare|explain|describe)\b", re.IGNORECASE
+)
+
+
+class QuestionForm(StrEnum):
+    """How many papers a question is after, by its form."""
+
+    SET = "set"  # all that deal with something: "which papers …", or a topic
+    FACT = "fact"  # one fact, which one paper states
+    EXPLANATION = "explanation"  # how something works, which a few papers say; a statement
+
+
+def form_of(question: str) -> QuestionForm:
+    """Return how many papers the question is after, by its words."""
+    rest = strip_asking(question)
+    if rest != question.strip().rstrip("?").strip() or _SEVERAL_ASKED.match(question.strip()):
+        return QuestionForm.SET
+    if asks_for_number(question) or _FACT_ASKED.match(question.strip()):
+        return QuestionForm.FACT
+    is_topic = len(content_words(question)) <= TOPIC and not question.rstrip().endswith((".", "?"))
+    if is_topic and not _ASKING_WORD.match(question.strip()):
+        return QuestionForm.SET
+    return QuestionForm.EXPLANATION
 
 
 def checked_question(text: str) -> str:
@@ -98,6 +132,12 @@ def content_words(question: str) -> list[str]:
     return [word for word in words if word not in STOP_WORDS] or words
 
 
+def has_content(question: str) -> bool:
+    """Tell whether it asks for more than papers, as "which papers are there?" does not."""
+    words = _WORD.findall(strip_asking(question).lower())
+    return any(word not in STOP_WORDS and word not in _NO_CONTENT for word in words)
+
+
 def word_start(word: str) -> str:
     """Return the part of a word that its forms share: all but three letters, at least four."""
     return word[: max(4, len(word) - 3)]
@@ -106,11 +146,6 @@ def word_start(word: str) -> str:
 def keyword_terms(question: str) -> dict[str, float]:
     """Return the terms to look for in the keyword index, with their weights."""
     return dict.fromkeys(content_words(question), 1.0)
-
-
-def tells_own_work(sentence: str) -> bool:
-    """Return whether the authors speak of their own work in the sentence."""
-    return _OWN_WORK.search(sentence) is not None
 
 
 def asks_for_number(question: str) -> bool:

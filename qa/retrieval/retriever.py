@@ -1,7 +1,7 @@
 """The retriever: candidates from both indexes, ranked for a question, and again after verdicts."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -15,17 +15,25 @@ from qa.index.embedding.base import Embedder, FloatArray, Passage
 from qa.index.generation import Generation
 from qa.index.word_matrix import WordMatrix
 from qa.progress import Work, observed
-from qa.retrieval import scoring, stopping
+from qa.retrieval import proof, scoring, stopping
 from qa.retrieval.estimate import Estimate, estimate
+from qa.retrieval.exact_words import (
+    MOST_EXACT,
+    ExactWord,
+    exact_limit,
+    exact_words,
+    is_all_of,
+    mentioned,
+)
 from qa.retrieval.feedback import Feedback, Pool
 from qa.retrieval.query import (
     Query,
-    asks_for_number,
+    QuestionForm,
     content_words,
+    form_of,
+    has_content,
     keyword_terms,
     strip_asking,
-    tells_own_work,
-    word_start,
 )
 from qa.retrieval.relevance import Likelihood, ReadPaper, Relevance, Rounds, Verdict
 from qa.retrieval.scoring import Scores
@@ -33,7 +41,6 @@ from qa.retrieval.scoring import Scores
 EXHAUSTIVE_ROUND = 40  # papers a round, where every paper will be read anyway
 POOL = 5000  # papers that feedback ranks: of a larger corpus the best by each of the two searches
 TEACHING = 10  # verdicts of a reader that teach something although none is an example
-_FIGURE = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,14 @@ class Ranking:
             return None
         return Likelihood.LIKELY if place < self.likely else Likelihood.POSSIBLE
 
+    def led_by(self, ids: Collection[str]) -> "Ranking":
+        """Return the ranking with these candidates first, and listed as likely answers."""
+        among = frozenset(ids)
+        scored = zip(self.ids, self.scores, strict=True)
+        ordered = sorted(scored, key=lambda pair: pair[0] not in among)
+        names, scores = zip(*ordered, strict=True)
+        return Ranking(names, scores, listed=len(among), likely=len(among))
+
     @cached_property
     def _places(self) -> dict[str, int]:
         return {id_: place for place, id_ in enumerate(self.ids)}
@@ -77,7 +92,6 @@ class PseudoFeedback:
 
     first: Ranking  # before the question moved
     assumed_relevant: int  # how many of its best papers were taken as relevant
-    similarity: float  # the highest by vectors; see `scoring.ANSWERABLE`
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,8 @@ class Search:
     history: tuple[ReadPaper, ...] = ()  # the papers read, in order
     last: int = 0  # how many of them were the last round
     pseudo: PseudoFeedback | None = None  # only where nobody judges
+    similarity: float | None = None  # the highest by vectors; only where nobody judges
+    missing: tuple[str, ...] = ()  # telling words that no paper has; only where nobody judges
 
     @cached_property
     def _scores(self) -> dict[str, float]:
@@ -140,6 +156,47 @@ class _Candidates:
         return scoring.fused_scores(vector, self.vectors, self.keyword, mean, share)
 
 
+@dataclass(frozen=True, slots=True)
+class _WordCosines:
+    """How near the best candidates' words come to the question's."""
+
+    places: tuple[tuple[int, int], ...]  # of the question's words in its embedded part
+    nearest: tuple[float, ...]  # the cosine of each of them with the nearest word of any candidate
+    means: Scores  # (n,): each candidate's mean over the question's words, rare ones weighing more
+
+
+@dataclass(frozen=True, slots=True)
+class _Exact:
+    """The question's exact words, each with the papers that have it."""
+
+    having: Mapping[ExactWord, Mapping[str, float]]  # 1 where it is written as it was asked
+    rarities: Mapping[ExactWord, float]
+    decides: bool  # whether the question hangs on them alone
+
+    @property
+    def papers(self) -> list[str]:
+        """Return the ids of the papers that have any of them."""
+        return list(dict.fromkeys(chain.from_iterable(self.having.values())))
+
+    def shares(self, ids: Sequence[str]) -> Scores:
+        """Return what share of the words that some paper has each paper has, (n,)."""
+        total = sum(self.rarities[word] for word, having in self.having.items() if having)
+        shares = np.zeros(len(ids))
+        for word, having in self.having.items():
+            shares += [self.rarities[word] * having.get(id_, 0.0) for id_ in ids]
+        return shares / (total or 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What a first ranking rests on."""
+
+    found: _Candidates
+    exact: _Exact
+    scores: Scores = field(default_factory=lambda: np.zeros(0))
+    words: _WordCosines | None = None
+
+
 class Retriever:
     """Ranks one store's papers, or those that pass filters, for questions.
 
@@ -164,50 +221,144 @@ class Retriever:
 
     def rank(self, question: str) -> Search:
         """Rank the papers for the question as it was asked, for a judge or reader."""
+        return self._rank(question)[0]
+
+    def _rank(self, question: str) -> tuple[Search, _Evidence]:
+        """Return the ranking for the question as it was asked, and what it rests on."""
         query = self._query(question)
-        found = self._candidates(query)
+        exact = self._exact(question)
+        found = self._candidates(query, also=exact.papers)
+        evidence = _Evidence(found, exact)
         if not found.ids:
-            return Search(question, query, query, Ranking())
+            return Search(question, query, query, Ranking()), evidence
         vector = query.vector
         scores = found.scores(vector, self._mean, scoring.KEYWORDS)
-        words = self._word_scores(question, found.ids, scores)
-        keywords, extra = scoring.KEYWORDS, np.zeros(len(found.ids))
+        words = self._word_cosines(question, found.ids, scores)
+        keywords, extra = scoring.KEYWORDS, scoring.EXACT * exact.shares(found.ids)
         if words is not None:
-            keywords, extra = scoring.KEYWORDS_BESIDE_WORDS, scoring.WORDS * words
+            keywords = scoring.KEYWORDS_BESIDE_WORDS
+            extra = extra + scoring.WORDS * (words.means - words.means.mean())
             scores = found.scores(vector, self._mean, keywords) + extra
         if not self._picked:  # the best of picked papers do not stand for what is asked
+            count = scoring.count_assumed_relevant(scores)
             step = scoring.FIRST_STEP
-            vector = scoring.move_toward_best(vector, scores, found.vectors, self._mean, step)
+            vector = scoring.move_toward_best(
+                vector, scores, found.vectors, self._mean, step, count
+            )
             scores = found.scores(vector, self._mean, keywords) + extra
         ranking = _ranking(found.ids, scores)
-        return Search(question, query, query, ranking, first=ranking)
+        search = Search(question, query, query, ranking, first=ranking)
+        return search, replace(evidence, scores=scores, words=words)
 
     def rank_unjudged(self, question: str) -> Search:
-        """Rank the papers by pseudo-relevance feedback, with the number to list.
+        """Rank the papers for an answer without a judge, with the number to list.
 
-        It is the ranking for an answer without a judge: better than `rank` where many papers
-        answer, worse where one does.
+        Where many papers answer, the question's vector is moved toward the best ones first, by
+        pseudo-relevance feedback. Where one does, that would lose it.
         """
-        query = self._query(question)
-        found = self._candidates(query)
-        if not found.ids:
-            return Search(question, query, query, Ranking())
+        if self._only is not None and not self._picked and not has_content(question):
+            return self._all_that_pass(question)
+        search, evidence = self._rank(question)
+        if not evidence.found.ids:
+            return search
         if self._picked:
-            return self._rank_picked(question, query, found)
-        vector = query.vector
-        scores = found.scores(vector, self._mean, scoring.KEYWORDS_FEEDBACK)
-        similar = scoring.similarity(vector, found.vectors)
-        pseudo = PseudoFeedback(
-            _ranking(found.ids, scores),
-            scoring.count_assumed_relevant(scores),
-            float(similar.max(initial=0.0)),
+            return self._rank_picked(question, search.asked, evidence.found)
+        similar = float(
+            scoring.similarity(search.asked.vector, evidence.found.vectors).max(initial=0.0)
         )
-        vector = scoring.move_toward_best(vector, scores, found.vectors, self._mean)
-        moved = Query(vector, query.terms)
-        found = self._candidates(moved)
-        scores = found.scores(moved.vector, self._mean, scoring.KEYWORDS_MOVED)
-        ranking = _ranking(found.ids, scores, cut=scoring.is_answerable(similar))
-        return Search(question, query, moved, ranking, pseudo=pseudo)
+        missing = self._missing(question, evidence)
+        search = replace(search, similarity=similar, missing=missing)
+        if evidence.exact.decides:
+            return replace(search, ranking=search.ranking.led_by(evidence.exact.papers))
+        answerable = scoring.is_answerable(similar, missing=bool(missing))
+        form = form_of(question)
+        if form == QuestionForm.SET:
+            search = self._rank_set(search, evidence)
+        if answerable:
+            listed, likely = _lengths(form, np.asarray(search.ranking.scores))
+            search = replace(search, ranking=replace(search.ranking, listed=listed, likely=likely))
+        return search
+
+    def _all_that_pass(self, question: str) -> Search:
+        """List every paper that passes the filters, for a question that asks for nothing else."""
+        ids, query = tuple(self.ids()), self._query(question)
+        ranking = Ranking(ids, (1.0,) * len(ids), listed=len(ids), likely=len(ids))
+        return Search(question, query, query, ranking)
+
+    def _has_part_of(self, word: ExactWord) -> bool:
+        """Tell whether a part of a name is known: CD4 of CD4-positive, but not SWE of SWE-bench."""
+        parts = [part for part in re.split(r"[\W_]+", word.text) if part]
+        certain = [part for part in parts if part != part.lower()] or parts
+        return len(parts) > 1 and any(map(self._store.document_frequency, certain))
+
+    def _rank_set(self, search: Search, evidence: _Evidence) -> Search:
+        """Rank for a question that many papers answer, by pseudo-relevance feedback."""
+        found, scores, asked = evidence.found, evidence.scores, search.asked
+        vector, share = asked.vector, scoring.KEYWORDS_MOVED
+        for _ in range(scoring.SET_ROUNDS):
+            vector = scoring.move_toward_best(
+                asked.vector,
+                scores,
+                found.vectors,
+                self._mean,
+                scoring.SET_STEP,
+                scoring.SET_ASSUMED,
+            )
+            scores = found.scores(vector, self._mean, share)
+        pseudo = PseudoFeedback(search.ranking, min(scoring.SET_ASSUMED, len(found.ids)))
+        moved = Query(vector, asked.terms)
+        found = self._candidates(moved, also=evidence.exact.papers)
+        scores = found.scores(vector, self._mean, share)
+        scores = scores + scoring.EXACT * evidence.exact.shares(found.ids)
+        return replace(search, moved=moved, ranking=_ranking(found.ids, scores), pseudo=pseudo)
+
+    def _exact(self, question: str) -> _Exact:
+        """Return the papers that have the question's names, identifiers and quoted phrases."""
+        content = content_words(question)
+        words = exact_words(question)
+        term = mentioned(strip_asking(question)) or mentioned(question)
+        decides = is_all_of(words, content)
+        if term is not None and not words:
+            words, decides = (term,), True
+        elif len(content) == 1 and not words:  # a word alone, such as "softplus", if it is rare
+            rare = 0 < self._store.document_frequency(content[0]) <= exact_limit(self.scope.corpus)
+            words, decides = ((ExactWord(content[0]),), True) if rare else ((), False)
+        having = {word: self._papers_with(word) for word in words}
+        if not decides:
+            limit = exact_limit(self.scope.corpus)
+            having = {word: ids for word, ids in having.items() if len(ids) <= limit}
+        rarities = {
+            word: scoring.rarity(len(ids), self.scope.corpus) for word, ids in having.items()
+        }
+        return _Exact(having, rarities, decides=decides and any(having.values()))
+
+    def _papers_with(self, word: ExactWord) -> dict[str, float]:
+        """Return the papers that pass and have a name or phrase; see `ExactWord.choose`."""
+        ids = self._store.with_phrase(word.phrases, MOST_EXACT)
+        papers = self._store.papers(ids)
+        chosen = word.choose((paper.id, f"{paper.title}\n{paper.abstract}") for paper in papers)
+        allowed = None if self._only is None else set(self._only.ids)
+        return {id_: n for id_, n in chosen.items() if allowed is None or id_ in allowed}
+
+    def _missing(self, question: str, evidence: _Evidence) -> tuple[str, ...]:
+        """Return the telling words of the question that no paper has, as they were asked."""
+        having = evidence.exact.having.items()
+        missing = [
+            word.text
+            for word, ids in having
+            if not ids and word.is_certain and not self._has_part_of(word)
+        ]
+        if evidence.words is not None:
+            text = strip_asking(question)
+            for (start, end), near in zip(
+                evidence.words.places, evidence.words.nearest, strict=True
+            ):
+                word = text[start:end]
+                is_foreign = near < scoring.FOREIGN and word.isalpha() and len(word) > 2
+                known = any(word.lower() in other.lower() for other in missing)
+                if is_foreign and not known and not self._store.document_frequency(word.lower()):
+                    missing.append(word)
+        return tuple(missing)
 
     def _rank_picked(self, question: str, query: Query, found: _Candidates) -> Search:
         """Rank papers that were picked one by one, as those of an earlier answer are.
@@ -304,22 +455,24 @@ class Retriever:
             work.result = vectors = self._embedder.embed([strip_asking(question)])
         return Query(vectors[0], keyword_terms(question))
 
-    def _candidates(self, query: Query) -> _Candidates:
-        """Return what the two indexes find for the query."""
+    def _candidates(self, query: Query, also: Iterable[str] = ()) -> _Candidates:
+        """Return what the two indexes find for the query, and the papers in `also`."""
         only, most = self._only, scoring.CANDIDATES
         near = [id_ for id_, _ in self._store.nearest(query.vector, most, only=only)]
         worded = [id_ for id_, _ in self._store.keyword(query.terms, most, only=only)]
-        ids = list(dict.fromkeys([*near, *worded]))
+        ids = list(dict.fromkeys([*near, *worded, *also]))
         vectors = self._store.vectors(ids)
         scores = dict(self._store.keyword(query.terms, len(ids), only=ids))
         return _Candidates(
             ids, [vectors[id_] for id_ in ids], [scores.get(id_, 0.0) for id_ in ids]
         )
 
-    def _word_scores(self, question: str, ids: Sequence[str], scores: Scores) -> Scores | None:
-        """Return how near the best candidates' words come to the question's (n,).
+    def _word_cosines(
+        self, question: str, ids: Sequence[str], scores: Scores
+    ) -> _WordCosines | None:
+        """Return how near the best candidates' words come to the question's.
 
-        The candidates beyond the best get the lowest score. None if the embedding model does not
+        The candidates beyond the best get the lowest mean. None if the embedding model does not
         see words within their text.
         """
         text = strip_asking(question)
@@ -330,10 +483,11 @@ class Retriever:
             return None
         vectors = self._embedder.embed_passages([Passage(text, (), places)])[0][1:]
         rarities = [self._rarity(text[start:end].lower()) for start, end in places]
-        found = scoring.word_scores(vectors, rarities, [bits[ids[place]] for place in best])
-        words = np.full(len(ids), found.min())
-        words[best] = found
-        return words
+        cosines = scoring.word_cosines(vectors, [bits[ids[place]] for place in best])
+        found = scoring.weighted_mean(cosines, rarities)
+        means = np.full(len(ids), found.min())
+        means[best] = found
+        return _WordCosines(places, tuple(cosines.max(axis=0).tolist()), means)
 
     def _rarity(self, term: str) -> float:
         return scoring.rarity(self._store.document_frequency(term), self.scope.corpus)
@@ -387,16 +541,9 @@ class Retriever:
     def best_sentences(self, search: Search, paper: Paper, count: int) -> tuple[int, ...]:
         """Return the numbers of the sentences that best prove the paper's relevance, best first."""
         vectors = self._store.vectors([paper.id])[paper.id][1:]
-        words = [word_start(word) for word in content_words(search.question)]
-        texts = [sentence.text.lower() for sentence in paper.sentences]
-        places = scoring.best_sentences(
-            (vectors @ search.asked.vector).tolist(),
-            [sum(word in text for word in words) / max(1, len(words)) for text in texts],
-            [bool(_FIGURE.search(text)) for text in texts],
-            [tells_own_work(text) for text in texts],
-            figure_asked=asks_for_number(search.question),
-            count=count,
-        )
+        texts = [sentence.text for sentence in paper.sentences]
+        cosines = (vectors @ search.asked.vector).tolist()
+        places = proof.best_sentences(search.question, texts, cosines, count)
         return tuple(place + 1 for place in places)
 
 
@@ -407,9 +554,18 @@ def _ranking(ids: Sequence[str], scores: Scores, *, cut: bool = False) -> Rankin
     """
     top = max(float(scores.max(initial=0.0)), 1e-9)
     order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
+    listed, likely = _lengths(QuestionForm.SET, scores) if cut else (0, 0)
     return Ranking(
-        tuple(ids[i] for i in order),
-        tuple(float(scores[i]) / top for i in order),
-        scoring.count_listed(scores) if cut else 0,
-        scoring.count_likely(scores) if cut else 0,
+        tuple(ids[i] for i in order), tuple(float(scores[i]) / top for i in order), listed, likely
+    )
+
+
+def _lengths(form: QuestionForm, scores: Scores) -> tuple[int, int]:
+    """Return how many papers to list where nobody judges, and how many of them are likely."""
+    if form == QuestionForm.SET:
+        return scoring.count_listed(scores), scoring.count_likely(scores)
+    most = scoring.FEW if form == QuestionForm.FACT else scoring.SOME
+    return (
+        scoring.share_of_best(scores, scoring.CLOSE, most),
+        scoring.share_of_best(scores, scoring.LIKELY_CLOSE, most),
     )

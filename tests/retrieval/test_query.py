@@ -3,12 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa.retrieval.query import (
+    QuestionForm,
     asks_for_number,
     content_words,
     encodable,
+    form_of,
+    has_content,
     keyword_terms,
     strip_asking,
-    tells_own_work,
 )
 
 
@@ -80,10 +82,33 @@ def test_questions_for_a_figure_are_recognised(question, number):
     assert asks_for_number(question) is number
 
 
-def test_own_work_is_told_from_background():
-    assert tells_own_work("We propose a new rule.")
-    assert tells_own_work("This paper studies depth.")
-    assert not tells_own_work("Backpropagation is the standard method.")
+@pytest.mark.parametrize(
+    ("question", "form"),
+    [
+        ("which papers train without backprop?", QuestionForm.SET),
+        ("how many papers use dropout?", QuestionForm.SET),
+        ("Which methods help with long-tailed data?", QuestionForm.SET),
+        ("How can memory use be reduced when fine-tuning?", QuestionForm.SET),
+        ("local learning rules", QuestionForm.SET),
+        ("How many layers does it have?", QuestionForm.FACT),
+        ("What optimizer does GPT-2 use?", QuestionForm.FACT),
+        ("Who proposed dropout?", QuestionForm.FACT),
+        ("By what factor is training faster?", QuestionForm.FACT),
+        ("Is there a scaling law for local learning?", QuestionForm.FACT),
+        ("How does the forward-forward algorithm work?", QuestionForm.EXPLANATION),
+        ("Why do deep networks generalise?", QuestionForm.EXPLANATION),
+        ("What is wrong with Pre-LN?", QuestionForm.EXPLANATION),
+        ("Aspirin lowers the risk of stroke in old people.", QuestionForm.EXPLANATION),
+    ],
+)
+def test_the_form_of_a_question_tells_how_many_papers_it_is_after(question, form):
+    assert form_of(question) is form
+
+
+def test_a_question_for_papers_alone_has_no_content():
+    assert not has_content("which papers are there?")
+    assert not has_content("which papers were published?")
+    assert has_content("which papers are about graphs?")
 
 
 @given(st.text(st.characters()))

@@ -33,7 +33,7 @@ def test_a_paper_without_sentences_is_scored_by_its_abstract():
 def test_no_candidates_have_no_scores():
     assert scoring.fused_scores(X, [], [], MEAN, scoring.KEYWORDS).size == 0
     assert scoring.count_listed(np.zeros(0)) == scoring.count_likely(np.zeros(0)) == 0
-    assert not scoring.is_answerable(np.zeros(0))
+    assert scoring.share_of_best(np.zeros(0), scoring.CLOSE, scoring.FEW) == 0
 
 
 def test_words_decide_between_papers_alike_by_vectors():
@@ -43,7 +43,7 @@ def test_words_decide_between_papers_alike_by_vectors():
 
 def test_words_count_less_the_more_of_a_set_is_sought():
     papers, words = [paper(X), paper(Y)], [0.0, 1.0]
-    shares = [scoring.KEYWORDS, scoring.KEYWORDS_FEEDBACK, scoring.KEYWORDS_MOVED]
+    shares = [scoring.KEYWORDS, scoring.KEYWORDS_BESIDE_WORDS, scoring.KEYWORDS_MOVED]
     scores = [scoring.fused_scores(X, papers, words, MEAN, share)[1] for share in shares]
     assert np.all(np.diff(scores) < 0)
 
@@ -63,9 +63,9 @@ def test_feedback_finds_what_the_best_papers_have_in_common():
     papers = [paper(unit(3, 2, 0, 0)), paper(unit(3, 2, 0, 1)), paper(unit(3, 2, 0, -1))]
     like, unlike = paper(unit(1, 5, 0, 0)), paper(unit(1, 0, 5, 0))
     candidates = [*papers, unlike, like]
-    scores = scoring.fused_scores(X, candidates, [0.0] * 5, MEAN, scoring.KEYWORDS_FEEDBACK)
+    scores = scoring.fused_scores(X, candidates, [0.0] * 5, MEAN, scoring.KEYWORDS)
     assert scores[4] == pytest.approx(scores[3])
-    vector = scoring.move_toward_best(X, scores, candidates, MEAN)
+    vector = scoring.move_toward_best(X, scores, candidates, MEAN, 1.0, 3)
     after = scoring.fused_scores(vector, candidates, [0.0] * 5, MEAN, scoring.KEYWORDS_MOVED)
     assert after[4] > after[3]
 
@@ -73,26 +73,27 @@ def test_feedback_finds_what_the_best_papers_have_in_common():
 def test_feedback_ignores_what_all_papers_of_the_corpus_share():
     papers = [paper(unit(1, 3, 0, 0))] * 3
     mean = papers[0][0] - 0.1 * X  # they differ from the mean along X only
-    vector = scoring.move_toward_best(X, np.ones(3), papers, mean)
+    vector = scoring.move_toward_best(X, np.ones(3), papers, mean, 1.0, 3)
     assert vector == pytest.approx(X, abs=1e-6)
 
 
 def test_papers_without_merit_do_not_move_the_question():
-    assert (
-        scoring.move_toward_best(X, np.zeros(2), [paper(Y), paper(Z)], MEAN).tolist() == X.tolist()
-    )
+    moved = scoring.move_toward_best(X, np.zeros(2), [paper(Y), paper(Z)], MEAN, 1.0, 2)
+    assert moved.tolist() == X.tolist()
 
 
 def test_more_papers_are_trusted_where_more_are_alike():
     alone = np.array([1.0, *[0.2] * 20])
     level = np.array([*[1.0] * 20, 0.2])
-    papers = [paper(np.eye(32, dtype=np.float32)[i]) for i in range(21)]
-    question = np.eye(32, dtype=np.float32)[31]
-    moved = [
-        scoring.move_toward_best(question, s, papers, np.zeros(32, np.float32))
-        for s in (alone, level)
-    ]
-    assert [int((vector[:21] > 0).sum()) for vector in moved] == [scoring.FEWEST, scoring.MOST]
+    counts = [scoring.count_assumed_relevant(scores) for scores in (alone, level)]
+    assert counts == [scoring.FEWEST, scoring.MOST]
+
+
+def test_the_question_moves_toward_as_many_papers_as_are_named():
+    papers = [paper(row) for row in np.eye(32, dtype=np.float32)[:20]]
+    question, mean = np.eye(32, dtype=np.float32)[31], np.zeros(32, np.float32)
+    moved = scoring.move_toward_best(question, np.ones(20), papers, mean, 1.0, 7)
+    assert int((moved[:20] > 0).sum()) == 7
 
 
 @given(SCORES)
@@ -120,37 +121,24 @@ def test_the_list_does_not_depend_on_the_order_of_the_candidates():
 
 
 def test_a_corpus_far_from_the_question_does_not_answer_it():
-    assert scoring.is_answerable(np.array([0.1, scoring.ANSWERABLE]))
-    assert not scoring.is_answerable(np.array([0.1, scoring.ANSWERABLE - 0.01]))
+    assert scoring.is_answerable(scoring.ANSWERABLE)
+    assert not scoring.is_answerable(scoring.ANSWERABLE - 0.01)
+    assert not scoring.is_answerable(scoring.ANSWERABLE, missing=True)
+    assert scoring.is_answerable(scoring.ANSWERABLE_WITHOUT_WORD, missing=True)
 
 
-def test_the_proving_sentence_has_the_question_s_words():
-    no = [False] * 3
-    chosen = scoring.best_sentences([0.1, 0.5, 0.45], [0.0, 0.0, 0.5], no, no, figure_asked=False)
-    assert chosen == (2,)
-
-
-def test_a_figure_proves_only_where_one_is_asked_for():
-    cosines, words, figures, own = [0.1, 0.5, 0.45], [0.0] * 3, [False, False, True], [False] * 3
-    assert scoring.best_sentences(cosines, words, figures, own, figure_asked=True, count=2) == (
-        2,
-        1,
-    )
-    assert scoring.best_sentences(cosines, words, figures, own, figure_asked=False, count=2) == (
-        1,
-        2,
-    )
-
-
-def test_what_the_authors_did_proves_more_than_what_others_have_done():
-    cosines, words, no = [0.5, 0.45, 0.43], [0.0] * 3, [False] * 3
-    own = [False, False, True]
-    assert scoring.best_sentences(cosines, words, no, own, figure_asked=False) == (2,)
-    assert scoring.best_sentences(cosines, words, no, no, figure_asked=False) == (1,)
+def test_a_fact_lists_what_comes_close_to_the_best_and_few_papers():
+    clear = np.array([1.0, 0.6, 0.5])
+    assert scoring.share_of_best(clear, scoring.CLOSE, scoring.FEW) == 1
+    assert scoring.share_of_best(np.ones(9), scoring.CLOSE, scoring.FEW) == scoring.FEW
 
 
 def bits(*vectors):
     return np.packbits(np.stack(vectors) > 0, axis=1)
+
+
+def word_scores(words, rarities, papers):
+    return scoring.weighted_mean(scoring.word_cosines(words, papers), rarities)
 
 
 def directions(count):
@@ -161,17 +149,16 @@ def test_a_paper_that_has_a_word_like_the_questions_is_ahead():
     word, like, other, another = directions(4)
     like = word + 0.5 * like
     papers = [bits(other, another), bits(other, like, another)]
-    scores = scoring.word_scores(unit(*word)[None], [1.0], papers)
+    scores = word_scores(unit(*word)[None], [1.0], papers)
     assert scores[1] > scores[0]
-    assert scores.sum() == pytest.approx(0)
 
 
 def test_rare_words_of_the_question_count_more():
     common, rare, *others = directions(4)
     papers = [bits(common, *others), bits(rare, *others)]
     question = np.stack([unit(*common), unit(*rare)])
-    assert np.argmax(scoring.word_scores(question, [1.0, 5.0], papers)) == 1
-    assert np.argmax(scoring.word_scores(question, [5.0, 1.0], papers)) == 0
+    assert np.argmax(word_scores(question, [1.0, 5.0], papers)) == 1
+    assert np.argmax(word_scores(question, [5.0, 1.0], papers)) == 0
 
 
 def test_signs_tell_a_cosine_within_some_hundredths():
@@ -179,7 +166,7 @@ def test_signs_tell_a_cosine_within_some_hundredths():
     for share in (0.0, 0.5, 1.0, 2.0):
         mixed = word + share * other
         cosine = float(unit(*word) @ unit(*mixed))
-        scores = scoring.word_scores(unit(*word)[None], [1.0], [bits(mixed), bits(-mixed)])
+        scores = word_scores(unit(*word)[None], [1.0], [bits(mixed), bits(-mixed)])
         assert (scores[0] - scores[1]) / 2 == pytest.approx(cosine, abs=0.1)
 
 
@@ -187,15 +174,15 @@ def test_papers_without_words_score_as_the_lowest():
     word, other = directions(2)
     none = np.empty((0, 48), np.uint8)
     papers = [none, bits(word), none, bits(other), none]
-    scores = scoring.word_scores(unit(*word)[None], [1.0], papers)
+    scores = word_scores(unit(*word)[None], [1.0], papers)
     assert scores[0] == scores[2] == scores[3] == scores[4] < scores[1]
-    assert scoring.word_scores(unit(*word)[None], [1.0], [none, none]).tolist() == [0.0, 0.0]
-    assert scoring.word_scores(unit(*word)[None], [1.0], []).size == 0
+    assert word_scores(unit(*word)[None], [1.0], [none, none]).tolist() == [0.0, 0.0]
+    assert word_scores(unit(*word)[None], [1.0], []).size == 0
 
 
 def test_words_of_no_rarity_change_nothing():
     word, other = directions(2)
-    scores = scoring.word_scores(unit(*word)[None], [0.0], [bits(word), bits(other)])
+    scores = word_scores(unit(*word)[None], [0.0], [bits(word), bits(other)])
     assert scores.tolist() == [0.0, 0.0]
 
 

@@ -100,24 +100,33 @@ class VerboseLog:
 
     def _scored(self, event: Scored) -> None:
         search, blind = event.search, event.search.pseudo
-        if blind is None:
+        if search.similarity is None:
             return
+        if blind is None:
+            self._line("Scores for the question as asked", "bold")
+            for paper in _leading(event.papers, search):
+                self._row((f"{search.score(paper.id):.2f}", "", ""), paper.title, None)
+        else:
+            self._moved(search, blind, event.papers)
+        self._labelled("answers", *_answerable(search.similarity, search.missing))
+        self._labelled("cut", *_cut(search))
+        self._out.print()
+
+    def _moved(self, search: Search, blind: PseudoFeedback, papers: Sequence[Paper]) -> None:
+        """Print the scores before and after pseudo-relevance feedback."""
         first = dict(zip(blind.first.ids, blind.first.scores, strict=True))
         trusted = set(blind.first.ids[: blind.assumed_relevant])
         self._line(
             "Scores for the question as asked, and moved to the best papers, taken for true", "bold"
         )
         self._row(("asked", "moved", ""), "paper", "dim")
-        for paper in _leading(event.papers, search):
+        for paper in _leading(papers, search):
             scores = (f"{first.get(paper.id, 0.0):.2f}", f"{search.score(paper.id):.2f}")
             self._row((*scores, "true" if paper.id in trusted else ""), paper.title, None)
         turned = _degrees(search, search, asked=True)
         self._labelled(
             "true", f"{blind.assumed_relevant} papers", f"they turn the vector by {turned:.0f}°"
         )
-        self._labelled("answers", *_answerable(blind))
-        self._labelled("cut", *_cut(search))
-        self._out.print()
 
     def _row(self, cells: Sequence[str], title: str, style: str | None) -> None:
         """Print one paper on one line, its title cut to the terminal's width."""
@@ -187,12 +196,16 @@ def _leading(papers: Iterable[Paper], search: Search) -> list[Paper]:
     return sorted(papers, key=lambda paper: -search.score(paper.id))
 
 
-def _answerable(blind: PseudoFeedback) -> tuple[str, str]:
+def _answerable(similarity: float, missing: Sequence[str]) -> tuple[str, str]:
     """Return whether the scores say that the corpus answers the question, and why."""
-    similar = f"the best similarity is {blind.similarity:.2f}"
-    if blind.similarity >= scoring.ANSWERABLE:
-        return f"likely: {similar}", f"at least {scoring.ANSWERABLE}"
-    return f"no: {similar}", f"less than {scoring.ANSWERABLE}"
+    least = scoring.ANSWERABLE_WITHOUT_WORD if missing else scoring.ANSWERABLE
+    lacking = (
+        f" where {' and '.join(map(clean_line, missing))} is in no abstract" if missing else ""
+    )
+    similar = f"the best similarity is {similarity:.2f}"
+    if scoring.is_answerable(similarity, missing=bool(missing)):
+        return f"likely: {similar}", f"at least {least}{lacking}"
+    return f"no: {similar}", f"less than {least}{lacking}"
 
 
 def _cut(search: Search) -> list[str]:
@@ -202,7 +215,7 @@ def _cut(search: Search) -> list[str]:
         return ["no paper is listed"]
     after = [f"the next one has {scores[cut]:.2f}"] if cut < len(scores) else []
     listed = f"{counted(cut, 'paper', 'papers')} down to {scores[cut - 1]:.2f}"
-    return [listed, *after, f"{sure} as good as certain"]
+    return [listed, *after, f"{sure} likely"]
 
 
 def _tokens(usage: Usage) -> str:

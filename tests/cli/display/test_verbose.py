@@ -163,14 +163,16 @@ def test_without_a_model_both_rankings_the_cut_and_its_reason_are_told(seeds):
     [cut] = under("cut", told(events, width=200))
     assert cut.startswith(f"{len(answer.papers)} papers down to ")
     assert under("answers", lines) == [
-        f"likely: the best similarity is {blind.similarity:.2f}, at least 0.3"
+        f"likely: the best similarity is {event.search.similarity:.2f}, at least 0.3"
     ]
 
 
 def test_without_a_model_it_is_told_why_the_corpus_does_not_answer(seeds):
     events, _ = events_of(BREAD)
     lines = told(events)
-    assert under("answers", lines)[0].startswith("no: the best similarity is 0.")
+    [why] = under("answers", told(events, width=200))
+    assert why.startswith("no: the best similarity is 0.")
+    assert "sourdough" in why
     assert under("cut", lines) == ["no paper is listed"]
 
 
