@@ -394,9 +394,10 @@ class Library:
 
         It is ranked by what the reader's verdicts have taught. Raises QAError.
         """
-        question, retriever = checked_question(question), self.retriever(filters)
-        verdicts = self._reader_verdicts(question, retriever)
-        search = retriever.rerank_for_reader(retriever.rank(question), verdicts)
+        asked = self.understood(question, filters)
+        retriever = self.retriever(asked.filters)
+        verdicts = self._reader_verdicts(checked_question(question), retriever)
+        search = retriever.rerank_for_reader(retriever.rank(asked.question), verdicts)
         read = {verdict.paper_id for verdict in verdicts}
         unread = [id_ for id_ in search.ranking.ids if id_ not in read][:1]
         if not unread:

@@ -15,10 +15,10 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -40,7 +40,8 @@ ANSWERS, SHARES, UNRELATED = KINDS = ("answers", "shares", "unrelated")
 DISTANCE = 3  # an unrelated abstract is the answer to the question so many places on
 
 # A wrong verdict counts 1; "partly" and no usable verdict count a half. A judge that errs on a
-# tenth of the papers fails once in a hundred times, and one that tosses a coin passes as rarely.
+# tenth of the papers fails once in a hundred times, and one that tosses a coin passes as rarely;
+# whoever passes by a few verdicts takes the test twice.
 MOST_WRONG = 6.0
 SEPARATED = 0.375  # the least difference between the shares of "yes" to ANSWERS and to SHARES
 CLEARLY = 3.0  # wrong: up to here the other way of asking is not needed
@@ -209,6 +210,7 @@ async def examine(
     abstracts judged so far.
     """
     asked: dict[Way, Sequence[Judged]] = {}
+    again: Sequence[Judged] = ()
     try:
         if probabilities_first:
             asked[Way.PROBABILITIES] = await _judged(probabilities, on_done)
@@ -220,13 +222,18 @@ async def examine(
             yeses = _yeses(asked[Way.VERDICTS])
             if not yeses.separate or yeses.wrong > CLEARLY:
                 asked[Way.PROBABILITIES] = await _judged(probabilities, on_done)
+        result = TestResult(
+            _yeses(asked[Way.VERDICTS]) if Way.VERDICTS in asked else None,
+            _log_odds(asked.get(Way.PROBABILITIES, ())),
+        )
+        if result.way is Way.VERDICTS and result.verdicts and result.verdicts.wrong > CLEARLY:
+            # It may have passed by luck: the worse of two times counts.
+            again = await _judged(verdicts, on_done)
+            worse = max(result.verdicts, _yeses(again), key=lambda yeses: yeses.wrong)
+            result = replace(result, verdicts=worse)
     except ChatError as exc:
-        return Examined(None, _usage(asked), exc)
-    result = TestResult(
-        _yeses(asked[Way.VERDICTS]) if Way.VERDICTS in asked else None,
-        _log_odds(asked.get(Way.PROBABILITIES, ())),
-    )
-    return Examined(result, _usage(asked))
+        return Examined(None, _usage(*asked.values()), exc)
+    return Examined(result, _usage(*asked.values(), again))
 
 
 async def _judged(judge: Judge, on_done: Callable[[int], None]) -> Sequence[Judged]:
@@ -285,8 +292,8 @@ def _log_odds(parts: Sequence[Judged]) -> LogOdds | None:
     return LogOdds(**found)
 
 
-def _usage(asked: Mapping[Way, Sequence[Judged]]) -> Usage:
-    return sum((part.usage for parts in asked.values() for part in parts), Usage())
+def _usage(*asked: Sequence[Judged]) -> Usage:
+    return sum((part.usage for parts in asked for part in parts), Usage())
 
 
 def _ordered(high: Sequence[float], low: Sequence[float]) -> float:

@@ -41,7 +41,7 @@ class JudgeRecord:
             key = self.key_of(verdict.paper_id)
             if verdict.relevance is None or verdict.by_reader or key in question.partial:
                 continue
-            taken = verdict.relevance is not Relevance.NO
+            taken = verdict.relevance != Relevance.NO
             self._verdicts.append((taken, key in question.relevant, verdict.probability))
         asked = len(event.papers) - event.judged.cached
         if asked:

@@ -1,7 +1,7 @@
 """The retriever: candidates from both indexes, ranked for a question, and again after verdicts."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -72,6 +72,14 @@ class Ranking:
         if place >= self.listed:
             return None
         return Likelihood.LIKELY if place < self.likely else Likelihood.POSSIBLE
+
+    def led_by(self, ids: Collection[str]) -> "Ranking":
+        """Return the ranking with these candidates first, and listed as likely answers."""
+        among = frozenset(ids)
+        scored = zip(self.ids, self.scores, strict=True)
+        ordered = sorted(scored, key=lambda pair: pair[0] not in among)
+        names, scores = zip(*ordered, strict=True)
+        return Ranking(names, scores, listed=len(among), likely=len(among))
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -261,9 +269,7 @@ class Retriever:
         missing = self._missing(question, evidence)
         search = replace(search, similarity=similar, missing=missing)
         if evidence.exact.decides:
-            count = len(evidence.exact.papers)
-            ranking = replace(search.ranking, listed=count, likely=count)
-            return replace(search, ranking=ranking)
+            return replace(search, ranking=search.ranking.led_by(evidence.exact.papers))
         answerable = scoring.is_answerable(similar, missing=bool(missing))
         form = form_of(question)
         if form == QuestionForm.SET:

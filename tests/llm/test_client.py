@@ -701,3 +701,42 @@ def test_the_users_time_limit_sets_the_others():
     assert Timeouts.within(300) == Timeouts()
     assert Timeouts.within(5).connect == Timeouts.within(5).idle == 5
     assert Timeouts.within(1200).idle > Timeouts().idle
+
+
+TOP = [{"token": "Yes", "logprob": -0.2}, {"token": "No", "logprob": -1.8}]
+FIRST = {"content": [{**TOP[0], "top_logprobs": TOP}]}
+
+
+def first_token(server):
+    async def ask():
+        chat = OpenAIChat("m", api_key="k", base_url=server.url)
+        try:
+            return await chat.first_token([Message("user", "Yes or No?")])
+        finally:
+            await chat.close()
+
+    return asyncio.run(ask())
+
+
+def test_the_first_token_comes_with_its_alternatives():
+    with ChatServer() as server:
+        server.queue(Reply("", finish="length", logprobs=FIRST))
+        reply = first_token(server)
+    assert reply.first_tokens == {"Yes": -0.2, "No": -1.8}
+    assert (server.bodies[0]["max_tokens"], server.bodies[0]["logprobs"]) == (1, True)
+
+
+def test_a_server_that_refuses_probabilities_is_asked_without():
+    with ChatServer() as server:
+        refusal = "Unsupported parameter: 'logprobs' is not supported with this model."
+        server.queue(Status(400, refusal), Reply("Yes"))
+        reply = first_token(server)
+    assert reply.first_tokens == {}
+    assert "logprobs" not in server.bodies[1]
+
+
+@pytest.mark.parametrize("odd", [{"content": []}, {"content": [{}]}, {"content": "x"}, {}, None])
+def test_odd_probabilities_count_as_none(odd):
+    with ChatServer() as server:
+        server.queue(Reply("Yes", logprobs=odd))
+        assert first_token(server).first_tokens == {}
