@@ -134,6 +134,7 @@ class Pipeline(Workflow):
         return AnswerWarning(
             "model_failed", f"{said}, and no reply was a usable verdict. {BY_SCORE}"
         )
+
     def _foretell(self, ctx: Context, state: State) -> None:
         """Say what a long reading will take, by the pace of the first round."""
         reading, limits, estimate = state.reading, state.limits, state.search.estimate
