@@ -82,8 +82,10 @@ def _asked(asked: Asked, *, content: bool) -> Attributes:
 
 
 def _round(state: State) -> Attributes:
-    """Return the counts of the round that has just been judged."""
+    """Return the counts of the round that has just been judged; none where no verdict counts."""
     rounds = state.reading.rounds
+    if not rounds:
+        return {}
     last = [verdict.relevance for verdict in rounds[-1]]
     counts = {f"qa.papers.{name}": last.count(kind) for name, kind in VERDICTS.items()}
     return {"qa.round": len(rounds), "qa.papers.read": len(last), **counts}

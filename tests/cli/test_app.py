@@ -18,6 +18,7 @@ from qa.config import configured
 from qa.errors import Action, Hint, QAError, UsageError
 
 QUESTION = "which lanes made people cycle?"
+MOSS = "We study how moss grows on the roofs of old houses in the far north."
 
 
 def run(*words, **more):
@@ -200,7 +201,7 @@ def test_advice_names_the_corpus_so_that_it_can_be_followed_as_it_stands(environ
 
 def test_a_format_that_there_is_not_is_told_the_formats(environment, qa):
     told = qa("ask", QUESTION, "--format", "xml").stderr.splitlines()[-1]
-    formats = "bibtex, ris, csv, markdown, json"
+    formats = "bibtex, ris, csv, markdown, json, html"
     assert told == f"Error: Invalid value for '--format': 'xml' must be one of {formats}."
 
 
@@ -294,7 +295,7 @@ def test_interrupt_ends_with_130_and_breaks_nothing(small, environment):
 
 
 def test_corpus_of_one_short_paper_can_be_built_and_asked(environment, qa, tmp_path):
-    (tmp_path / "moss.md").write_text("# A Paper on Moss\n\nWe study moss.\n")
+    (tmp_path / "moss.md").write_text(f"# A Paper on Moss\n\n{MOSS}\n")
     done = qa("rebuild", tmp_path / "moss.md")
     assert done.exit_code == 0, done.output
     assert "A Paper on Moss" in qa("search", "moss", "--corpus", tmp_path / "moss.md").stdout
@@ -336,7 +337,7 @@ def test_a_missing_question_file_is_named_once(small, qa):
 
 
 def test_one_paper_is_not_told_as_papers(environment, qa, tmp_path):
-    (tmp_path / "one.md").write_text("# A Title of One\n\nOne abstract of one paper.\n")
+    (tmp_path / "one.md").write_text(f"# A Title of One\n\n{MOSS}\n")
     assert "Vector store: 1 paper (" in qa("rebuild", tmp_path / "one.md").stdout
 
 

@@ -146,7 +146,9 @@ def test_a_question_with_half_a_surrogate_pair_is_answered_once(here, qa):
 
 
 def test_another_model_in_a_file_of_the_same_name_is_another_setting(here, qa):
-    options = CommandOptions(Limits(), EVERYTHING, cached=True, refresh=False, strict=False)
+    options = CommandOptions(
+        Limits(), EVERYTHING, conditions=True, cached=True, refresh=False, strict=False
+    )
     qa("rebuild")
     with open_library(configured(model="none")) as library:
 

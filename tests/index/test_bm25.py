@@ -14,7 +14,11 @@ def embedder():
 
 
 def test_scores_are_bm25_with_lucene_s_idf(tmp_path, embedder):
-    entries = [("Clay and clay", "Two ovens of clay."), ("Sand", "A dune."), ("Ice", "A glacier.")]
+    entries = [
+        ("Clay and clay", "Two ovens of clay."),
+        ("Sand in dunes", "A dune."),
+        ("Ice in seas", "A glacier."),
+    ]
     corpus = write_corpus(tmp_path / "corpus", [(t, f"{a} {entry(9)[1]}") for t, a in entries])
     with built(tmp_path / "store", corpus, embedder) as generation:
         ((found, score),) = generation.keyword({"clay": 1.0}, 9)

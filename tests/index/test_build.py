@@ -20,8 +20,9 @@ from qa.corpus.papers import paper_id
 from qa.corpus.readers.corpus import read_corpus
 from qa.errors import CorpusError, StoreMismatch, StoreMissing
 from qa.index.build import build
+from qa.index.checksums import checksums
 from qa.index.generation import Generation
-from qa.index.integrity import checksums, store_status
+from qa.index.integrity import store_status
 from qa.index.manifest import Manifest
 
 
