@@ -387,15 +387,17 @@ def test_resent_calls_say_how_often_and_why(server, spans):
     assert sorted(told) == ["429", "503"]
 
 
-def test_a_failing_call_ends_its_spans_with_the_error(server, spans):
+def test_a_failing_call_ends_its_span_with_the_error(server, spans):
     server.model = lambda _: Status(401, "no such key")
-    with pytest.raises(ChatError):
-        ask()
-    for name in ("chat", "judge", "ask"):
-        span = named(spans, name)[-1]
-        assert span.status.status_code == trace.StatusCode.ERROR
-        assert span.attributes["error.type"] == "ChatAuthError"
-        assert span.events[-1].name == "exception"
+    answer = ask()
+    assert [warning.kind for warning in answer.warnings] == ["model_failed"]
+    span = named(spans, "chat")[-1]
+    assert span.status.status_code == trace.StatusCode.ERROR
+    assert span.attributes["error.type"] == "ChatAuthError"
+    assert span.events[-1].name == "exception"
+    asked = named(spans, "ask")[-1]  # which has an answer: by score, and with the reason
+    assert asked.status.status_code != trace.StatusCode.ERROR
+    assert list(asked.attributes["qa.warnings"]) == ["model_failed"]
 
 
 @pytest.mark.parametrize("status", [401, 400])
