@@ -24,7 +24,7 @@ from qa.answering.assemble import (
     notes_on,
     papers_by_score,
 )
-from qa.answering.entrance_test import EntranceTest
+from qa.answering.entrance_test import EntranceTest, unfit_text
 from qa.answering.events import Asked, Finished
 from qa.answering.judge import Judge
 from qa.answering.model_judges import PROMPTS as JUDGE_PROMPTS
@@ -341,6 +341,20 @@ class Library:
             model=self.model,
             base_url=self.base_url,
         )
+
+    async def why_unfit(self, chat: Chat, on_event: EventListener = ignore_event) -> str:
+        """Return why the chat model is not believed, by its entrance test; empty if it is.
+
+        The test is taken now if it has not been. Raises ChatError where the server fails.
+        """
+        if self.config.trust_judge:
+            return ""
+        model = model_identity(self.config, self._local or self.model or "")
+        judges = ModelJudges(model, chat, self.retriever(), None, on_event, self._on_notice)
+        examined = await judges.examined(self._entrance_test(model))
+        if examined.failure is not None:
+            raise examined.failure
+        return unfit_text(model.name, examined.result) if examined.result else ""
 
     def _entrance_test(self, model: ModelIdentity) -> EntranceTest:
         test = entrance_test(model, verdicts_path(self.config))

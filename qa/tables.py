@@ -9,12 +9,12 @@ from qa.answering.cell_cache import CellCache
 from qa.answering.events import Filling, TableBegun
 from qa.answering.reader_cells import FILE, ReaderCells
 from qa.answering.reading import Limits
-from qa.answering.results import Answer, ListedPaper
+from qa.answering.results import Answer, AnswerWarning, ListedPaper
 from qa.answering.table import UNREADABLE, Column, Expected, Table, checked_columns
 from qa.answering.table_filler import Filled, TableFiller, nearest_cells, table_of
 from qa.answering.writer import NumberedPaper
 from qa.corpus.filters import EVERYTHING, Filters
-from qa.errors import UsageError
+from qa.errors import ChatError, UsageError
 from qa.library import (
     NO_LIMITS,
     AskOptions,
@@ -28,6 +28,7 @@ from qa.llm.messages import Chat
 from qa.llm.prompts import load_prompt
 from qa.retrieval.query import checked_question
 
+NOT_FILLED = "So it fills no table; --trust-judge has it filled all the same."
 PROMPTS = ("table.system", "table.user")
 
 
@@ -83,9 +84,17 @@ async def fill_rows(  # noqa: PLR0913, PLR0917 - what a table is made of
         return table_of(question, columns, rows, Filled(cells), answer)
     chat = library.chat()
     try:
+        unfit = await library.why_unfit(chat, on_event) if rows else ""
+        if unfit:
+            cells = own.over(nearest_cells(columns, papers, library.retriever()), columns, papers)
+            warning = AnswerWarning("unreliable_judge", f"{unfit} {NOT_FILLED}")
+            return table_of(question, columns, rows, Filled(cells), answer, warnings=(warning,))
         filler = _filler(library, chat, cached=cached, on_event=on_event)
         on_event(TableBegun(expected=filler.expected(columns, papers)))
         filled = await filler.fill(columns, papers)
+    except ChatError as exc:  # the entrance test could not be taken
+        unread = {paper.id: (UNREADABLE,) * len(columns) for paper in papers}
+        filled = Filled(unread, failure=exc)
     finally:
         await chat.close()
     filled = replace(filled, cells=own.over(filled.cells, columns, papers))

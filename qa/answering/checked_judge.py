@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from qa.answering.entrance_test import Examined, TestResult
+from qa.answering.entrance_test import Examined, TestResult, unfit_text
 from qa.answering.judge import Judge, Judged
 from qa.corpus.papers import Paper
 from qa.llm.messages import Usage
@@ -47,9 +47,8 @@ class CheckedJudge:
             if result is None:
                 unjudged = tuple(Verdict(paper.id, None) for paper in papers)
                 return Judged(unjudged, spent, failure=examined.failure)
-            if result.way is None:
-                said = f"{self._name} is not fit to judge: in the entrance test it "
-                return Judged((), spent, unfit=f"{said}{result.describe()}.")
+            if why := unfit_text(self._name, result):
+                return Judged((), spent, unfit=why)
             self._judge = self._choose(result)
         judged = await self._judge.judge(question, papers)
         unfit, more = await self._doubt(question, judged, self._judge)

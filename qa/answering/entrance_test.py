@@ -169,6 +169,13 @@ class TestResult:
         return ", and ".join(part.describe() for part in parts if part)
 
 
+def unfit_text(model: str, result: TestResult) -> str:
+    """Return why the model is not believed, in a sentence; empty if it is."""
+    if result.way is not None:
+        return ""
+    return f"{model} is not fit to judge: in the entrance test it {result.describe()}."
+
+
 @dataclass(frozen=True, slots=True)
 class Examined:
     """What taking the test brought: no result where a call failed; and what it took."""

@@ -84,9 +84,6 @@ class ModelJudges:
         # The scores of the answer without a judge, by which it lists papers.
         rank = cache(self.retriever.rank_unjudged)
 
-        async def examined() -> Examined:
-            return await test.result(self._take)
-
         def choose(result: TestResult) -> Judge:
             if result.way is Way.VERDICTS:
                 return self.trusted()
@@ -100,7 +97,11 @@ class ModelJudges:
         def distant(question: str) -> Sequence[Paper]:
             return self._distant(rank(question))
 
-        return CheckedJudge(self.model.name, examined, choose, distant)
+        return CheckedJudge(self.model.name, lambda: self.examined(test), choose, distant)
+
+    async def examined(self, test: EntranceTest) -> Examined:
+        """Return the result of the entrance test, which is taken now if it has not been."""
+        return await test.result(self._take)
 
     async def _take(self) -> Examined:
         self.on_notice(

@@ -169,14 +169,15 @@ def table_of(  # noqa: PLR0913, PLR0917 - what a table is made of
     answer: Answer | None,
     model: str | None = None,
     base_url: str | None = None,
+    warnings: tuple[AnswerWarning, ...] = (),
 ) -> Table:
     """Return the table of these papers; `answer` is the one that chose them, if one did."""
-    warnings = list(answer.warnings if answer else ())
+    told = [*(answer.warnings if answer else ()), *warnings]
     if filled.failure is not None:
         said = f"{filled.failure} The same command again asks only for what is missing."
-        warnings.append(AnswerWarning("table_incomplete", f"The table is not complete: {said}"))
+        told.append(AnswerWarning("table_incomplete", f"The table is not complete: {said}"))
     if filled.cache_trouble:
-        warnings.append(AnswerWarning("cell_cache", filled.cache_trouble))
+        told.append(AnswerWarning("cell_cache", filled.cache_trouble))
     spent = model_usage({"table": filled.usage}, model, base_url)
     return Table(
         question,
@@ -187,7 +188,7 @@ def table_of(  # noqa: PLR0913, PLR0917 - what a table is made of
             for p in papers
         ),
         answer.coverage if answer else None,
-        tuple(warnings),
+        tuple(told),
         answer.usage.plus(spent) if answer else spent,
     )
 

@@ -317,6 +317,7 @@ def table(
     venue: Venue = None,
     source: Source = None,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any cell is doubtful.")
@@ -357,7 +358,7 @@ def table(
         dry_run=dry_run,
         strict=strict,
     )
-    raise typer.Exit(print_table(configured(corpus, model), command))
+    raise typer.Exit(print_table(configured(corpus, model, trust_judge=trust_judge), command))
 
 
 @app.command()
@@ -535,6 +536,7 @@ def web(
     ] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
     model: Model = None,
+    trust_judge: TrustJudge = False,
     corpus: Corpus = None,
 ) -> None:
     """Open a local page: ask, see the proof, judge papers by keys, read on, and save.
@@ -548,7 +550,7 @@ def web(
     from qa.web.server import serve
 
     serve(
-        configured(corpus, model),
+        configured(corpus, model, trust_judge=trust_judge),
         port,
         open_browser=not no_open,
         on_address=typer.echo,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -243,3 +244,27 @@ def test_a_question_that_nothing_answers_makes_no_table(server, qa):
     done = qa("table", "which papers study lichens?", "-c", "Place", "--json", "--limit", "20")
     assert done.exit_code == 3
     assert json.loads(done.stdout)["rows"] == []
+
+
+def test_a_model_that_is_not_fit_to_judge_fills_no_table_unless_told_to(
+    seeds, server, qa, ids_file
+):
+    seeds.delenv("QA_TRUST_JUDGE")
+    fills = server.model
+    server.model = lambda body: (
+        fills(body) if "<columns>" in body["messages"][-1]["content"] else always_yes(body)
+    )
+    done = qa("table", "--papers", ids_file, *OPTIONS, "--json")
+    document = json.loads(done.stdout)
+    assert document["model"] is None
+    assert [warning["kind"] for warning in document["warnings"]] == ["unreliable_judge"]
+    assert not any(cell["value"] for cell in cells_of(document).values())
+    told = qa("table", "--papers", ids_file, *OPTIONS, "--json", "--trust-judge")
+    assert any(cell["value"] for cell in cells_of(json.loads(told.stdout)).values())
+
+
+def always_yes(body):
+    keys = re.findall(r"^\[(P\d+)\]", body["messages"][-1]["content"], re.MULTILINE)
+    return json.dumps(
+        {"papers": [{"key": key, "relevance": "yes", "sentences": [1]} for key in keys]}
+    )
