@@ -310,7 +310,7 @@ def test_what_the_docs_configure_really_starts(seeds, server):
         async with Client(stdio_client(parameters, errlog=sys.__stderr__)) as client:
             return await client.list_tools()
 
-    assert len(asyncio.run(hold()).tools) == 4
+    assert len(asyncio.run(hold()).tools) == 5
 
 
 def test_every_tool_is_in_the_docs():
