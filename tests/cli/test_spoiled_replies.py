@@ -77,7 +77,7 @@ WRITING_ENDS = {
     "stream stalls": (1, {"partial_answer", "uncited_sentence"}),
     "hang": (1, {"writing_failed"}),
     "empty": (1, {"writing_failed"}),
-    "prose": (0, {"uncited_sentence"}),
+    "prose": (0, {"writer_replaced"}),
     "refusal": (1, {"writing_failed"}),
     "length": (1, {"partial_answer", "uncited_sentence", "unsupported_number"}),
     "context overflow": WRITTEN_AT_LAST,
