@@ -43,6 +43,7 @@ from qa.web.table_view import Tables
 
 PAGE = 50  # papers on a page of the list
 AT_ONCE = 0.5  # seconds in which an answer without a model is there, without showing progress
+MOST_UPCOMING = 500  # papers that nobody has judged on one page
 MORE = 20  # further papers to judge at each "show more"
 NOT_FINISHED = "This question was not answered to the end. Read on to go on with it."
 MODEL_KNOWN_FOR = 30.0  # seconds until the chat model's server is asked for its name again
@@ -125,17 +126,18 @@ class WebApp:
             return await self._page("question.html", **_running(run))
         entry = await self._entry(id_)
         async with self._session.library() as library:
-            screening = await in_thread(lambda: screen(library, entry))
+            most = min(_number(request, "show", UPCOMING), MOST_UPCOMING)
+            screening = await in_thread(lambda: screen(library, entry, upcoming=most))
             readings = await in_thread(lambda: library.readings(entry.rounds))
-        shown = _answered(entry, screening)
-        return await self._page(
-            "question.html", **shown, screening=screening, readings=readings, show=UPCOMING
-        )
+        sort = request.query_params.get("sort", "")
+        shown = _answered(entry, screening) | {"screening": screening.sorted(sort)}
+        return await self._page("question.html", **shown, readings=readings, sort=sort)
 
     async def question_papers(self, request: Request) -> Response:
         """Return the lists of a question's papers alone."""
         entry = await self._entry(request.path_params["id"])
-        return await self._lists(entry, _number(request, "show", UPCOMING))
+        shown = _number(request, "show", UPCOMING)
+        return await self._lists(entry, shown, request.query_params.get("sort", ""))
 
     async def events(self, request: Request) -> Response:
         """Send the state of a question whenever it changes, as server-sent events."""
@@ -276,13 +278,18 @@ class WebApp:
     ) -> Response:
         if "text/html-fragment" in request.headers.get("accept", ""):
             shown = form.get("show", "")
-            return await self._lists(entry, int(shown) if shown.isdecimal() else UPCOMING)
+            number = int(shown) if shown.isdecimal() else UPCOMING
+            return await self._lists(entry, number, form.get("sort", ""))
         return RedirectResponse(f"/q/{entry.id}#papers", 303)
 
-    async def _lists(self, entry: Entry, upcoming: int) -> Response:
+    async def _lists(self, entry: Entry, upcoming: int, sort: str) -> Response:
+        most = min(upcoming, MOST_UPCOMING)
         async with self._session.library() as library:
-            screening = await in_thread(lambda: screen(library, entry, upcoming=min(upcoming, 500)))
-        return HTMLResponse(rendered("lists.html", entry=entry, screening=screening, more=MORE))
+            screening = await in_thread(lambda: screen(library, entry, upcoming=most))
+        shown = screening.sorted(sort)
+        return HTMLResponse(
+            rendered("lists.html", entry=entry, screening=shown, more=MORE, sort=sort)
+        )
 
     async def _entry(self, id_: str) -> Entry:
         entry = await in_thread(lambda: self._history.get(id_))
@@ -359,7 +366,7 @@ def _running(run: Run) -> dict[str, object]:
     return {
         "entry": run.entry,
         "running": True,
-        "line": run.line,
+        "line": f"{run.line}; {run.left}" if run.left else run.line,
         "points": curve(run.curve),
         "counts": run.curve[-1] if run.curve else None,
         "lines": answer_lines(run.text, {p.n for p in run.papers}, run.findings),

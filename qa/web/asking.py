@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from qa.answering.events import Judging, Piece, Ranked, ReadingOver, RoundRead
+from qa.answering.events import Judging, Learned, Piece, Ranked, ReadingOver, RoundRead
 from qa.answering.reading import Limits
 from qa.answering.results import Coverage
 from qa.answering.verify import Finding
-from qa.answering.wording import counted, reading_line
+from qa.answering.wording import counted, missing_text, reading_line
 from qa.answering.writer import NumberedPaper
 from qa.errors import QAError
 from qa.library import AskOptions, Library
@@ -30,6 +30,7 @@ class Run:
     line: str = "Opening the corpus"
     curve: list[tuple[int, int]] = field(default_factory=list)  # papers read, papers found
     coverage: Coverage | None = None
+    left: str = ""  # what is probably missing, in words
     text: str = ""  # of the answer, as far as it is written
     papers: tuple[NumberedPaper, ...] = ()  # what [n] means in it
     findings: list[Finding] = field(default_factory=list)
@@ -51,6 +52,10 @@ class Run:
                 coverage = event.coverage
                 self.coverage, self.line = coverage, reading_line(coverage)
                 self.curve.append((coverage.read, coverage.relevant + coverage.partly))
+            case Learned():
+                if read := self.coverage:
+                    found, unread = read.relevant, read.candidates - read.read
+                    self.left = missing_text(event.search.estimate, found=found, unread=unread)
             case ReadingOver():
                 self.coverage = event.coverage
                 self.line = f"{reading_line(event.coverage)}; writing the answer"

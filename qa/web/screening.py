@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any
 
 from qa.answering.assemble import evidence
 from qa.answering.results import Answer, Evidence, ListedPaper
@@ -45,6 +46,26 @@ class Screening:
     judged_by_reader: int
     unread: int
     estimate: Estimate | None  # of the papers that answer; None: too little is known
+
+    def sorted(self, by: str) -> "Screening":
+        """Return the same with each list sorted by title, year or score; by another: as it is."""
+        keys: dict[str, Callable[[Item], Any]] = {
+            "title": lambda item: item.paper.title.casefold(),
+            "year": lambda item: -(item.paper.year or 0),
+            "score": lambda item: -item.score,
+        }
+        if by not in keys:
+            return self
+
+        def ordered(items: tuple[Item, ...]) -> tuple[Item, ...]:
+            return tuple(sorted(items, key=keys[by]))
+
+        return replace(
+            self,
+            found=ordered(self.found),
+            upcoming=ordered(self.upcoming),
+            refused=ordered(self.refused),
+        )
 
     @property
     def summary(self) -> str:

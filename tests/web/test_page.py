@@ -89,6 +89,15 @@ def test_more_papers_can_be_shown(browser, asked):
     until(browser, lambda b: len(every(b, ".paper")) == 40)
 
 
+def test_the_list_can_be_sorted(browser, asked):
+    one(browser, "[data-sort=title]").click()
+    until(browser, lambda b: one(b, "[data-sort=title]").get_attribute("aria-current"))
+    titles = [title.text.partition("] ")[2].lower() for title in every(browser, ".paper h3")]
+    titles = [title for title in titles if title]
+    assert titles == sorted(titles)
+    assert len(titles) > 5
+
+
 def test_it_works_by_the_keyboard_alone(browser, page):
     browser.get(page.address)
     press(browser, "which papers prune networks?")

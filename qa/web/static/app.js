@@ -32,6 +32,7 @@ if (kept) {
 
 const lists = document.getElementById("papers");
 let shown = 20; // unread papers in the list
+let sort = new URLSearchParams(location.search).get("sort") || "";
 
 const papers = () => [...lists.querySelectorAll(".paper")].filter((one) => one.checkVisibility());
 const current = () => document.activeElement?.closest?.(".paper");
@@ -50,6 +51,7 @@ async function send(form, submitter) {
   const next = paper ? all[all.indexOf(paper) + 1] || all[all.indexOf(paper) - 1] : current();
   const body = new URLSearchParams(new FormData(form, submitter));
   body.set("show", shown);
+  body.set("sort", sort);
   try {
     const reply = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html-fragment" } });
     if (!reply.ok) throw new Error(reply.status);
@@ -71,13 +73,16 @@ if (lists) {
   });
   lists.addEventListener("click", async (event) => {
     const more = event.target.closest(".more");
-    if (!more) return;
+    const order = event.target.closest("[data-sort]");
+    if (!more && !order) return;
     event.preventDefault();
-    shown = Number(more.dataset.show);
+    if (more) shown = Number(more.dataset.show);
+    else sort = order.dataset.sort;
     const before = papers().length;
-    const reply = await fetch(`/q/${lists.dataset.question}/papers?show=${shown}`);
+    const reply = await fetch(`/q/${lists.dataset.question}/papers?show=${shown}&sort=${sort}`);
     if (reply.ok) lists.innerHTML = await reply.text();
-    papers()[before]?.focus();
+    if (more) papers()[before]?.focus();
+    else lists.querySelector(`[data-sort="${sort}"]`)?.focus();
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
