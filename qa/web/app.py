@@ -37,7 +37,7 @@ from qa.session import Session, in_thread
 from qa.web.asking import Run, Runs
 from qa.web.history import FILE, Entry, History
 from qa.web.pages import STATIC, Card, answer_lines, curve, rendered
-from qa.web.screening import UPCOMING, Screening, answer_of, found_by_reading, screen
+from qa.web.screening import UPCOMING, Rankings, Screening, answer_of, found_by_reading, screen
 from qa.web.security import LocalRequestsOnly
 from qa.web.table_view import Tables
 
@@ -67,7 +67,8 @@ class WebApp:
         self._session = Session(config, on_notice)
         self._history = History(config.store / FILE)
         self._runs = Runs(self._session, self._keep)
-        self._tables = Tables(self._session)
+        self._rankings = Rankings()
+        self._tables = Tables(self._session, self._rankings)
         self._model: tuple[str | None, str] | None = None  # its name, and what is wrong with it
         self._model_known = 0.0  # when that was found out
         get, post = ["GET"], ["POST"]
@@ -127,7 +128,9 @@ class WebApp:
         entry = await self._entry(id_)
         async with self._session.library() as library:
             most = min(_number(request, "show", UPCOMING), MOST_UPCOMING)
-            screening = await in_thread(lambda: screen(library, entry, upcoming=most))
+            screening = await in_thread(
+                lambda: screen(library, entry, self._rankings, upcoming=most)
+            )
             readings = await in_thread(lambda: library.readings(entry.rounds))
         sort = request.query_params.get("sort", "")
         shown = _answered(entry, screening) | {"screening": screening.sorted(sort)}
@@ -197,7 +200,7 @@ class WebApp:
         except ValueError as exc:
             raise HTTPException(404, "There is no such format.") from exc
         async with self._session.library() as library:
-            text = await in_thread(lambda: _exported(library, entry, form))
+            text = await in_thread(lambda: _exported(library, entry, self._rankings, form))
         return _download(text, f"papers-{entry.id}", form)
 
     async def table(self, request: Request) -> Response:
@@ -285,7 +288,9 @@ class WebApp:
     async def _lists(self, entry: Entry, upcoming: int, sort: str) -> Response:
         most = min(upcoming, MOST_UPCOMING)
         async with self._session.library() as library:
-            screening = await in_thread(lambda: screen(library, entry, upcoming=most))
+            screening = await in_thread(
+                lambda: screen(library, entry, self._rankings, upcoming=most)
+            )
         shown = screening.sorted(sort)
         return HTMLResponse(
             rendered("lists.html", entry=entry, screening=shown, more=MORE, sort=sort)
@@ -417,9 +422,9 @@ def _page_of(library: Library, query: str, filters: Filters, page: int) -> tuple
     return library.generation.papers(list(ids[start : start + PAGE])), len(ids)
 
 
-def _exported(library: Library, entry: Entry, form: Format) -> str:
+def _exported(library: Library, entry: Entry, rankings: Rankings, form: Format) -> str:
     """Return the papers that answer by the verdicts of today, in a format."""
-    answer = answer_of(entry, screen(library, entry))
+    answer = answer_of(entry, screen(library, entry, rankings))
     if form == Format.JSON:
         return answer_json(answer, library.config.corpus.name)
     papers = answer_papers(answer, library.papers_of(answer.papers))

@@ -1,5 +1,7 @@
 """The papers of a question as a reader judges them: ranked by all verdicts there are, at once."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -12,8 +14,10 @@ from qa.corpus.papers import Paper
 from qa.library import Library
 from qa.retrieval.estimate import Estimate
 from qa.retrieval.relevance import Likelihood, Relevance, Verdict
+from qa.retrieval.retriever import Retriever, Search
 from qa.web.history import Entry
 
+MOST_KEPT = 32  # rankings
 UPCOMING = 20  # unread papers shown, the best first
 SENTENCES = 2  # of an unread paper, as its proof
 
@@ -78,20 +82,53 @@ class Screening:
         return f"{said} {left and f'{left[0].upper()}{left[1:]}.'}".strip()
 
 
-def screen(library: Library, entry: Entry, *, upcoming: int = UPCOMING) -> Screening:
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """How a question was ranked before anybody judged, and what ranked it."""
+
+    retriever: Retriever
+    first: Search
+    lock: threading.Lock  # what the retriever learns for a question is for one thread at a time
+
+
+class Rankings:
+    """The first rankings of the questions shown last: verdicts only change what follows them."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], _Ranked] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, library: Library, entry: Entry) -> _Ranked:
+        """Return how the question is ranked in the store that is open."""
+        key = (library.generation.folder.name, entry.id)
+        with self._lock:
+            if key not in self._kept:
+                asked = library.understood(entry.question, entry.filters)
+                retriever = library.retriever(asked.filters)
+                first = retriever.rank_unjudged(asked.question)
+                self._kept[key] = _Ranked(retriever, first, threading.Lock())
+                while len(self._kept) > MOST_KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return self._kept[key]
+
+
+def screen(
+    library: Library, entry: Entry, rankings: Rankings, *, upcoming: int = UPCOMING
+) -> Screening:
     """Return the papers of a question by the model's verdicts and, above them, the reader's.
 
     The ranking has learned from all of them. Raises QAError.
     """
-    asked = library.understood(entry.question, entry.filters)
-    retriever = library.retriever(asked.filters)
+    ranked = rankings.of(library, entry)
+    retriever, first = ranked.retriever, ranked.first
     own = library.overruled(entry.question)
     verdicts = {v.paper_id: v for verdicts in entry.rounds for v in verdicts if v.relevance}
     verdicts |= {id_: Verdict(id_, relevance, by_reader=True) for id_, relevance in own.items()}
     candidates = set(retriever.ids())
     verdicts = {id_: verdict for id_, verdict in verdicts.items() if id_ in candidates}
-    first = retriever.rank_unjudged(asked.question)
-    search = retriever.rerank_for_reader(first, tuple(verdicts.values()))
+    with ranked.lock:
+        search = retriever.rerank_for_reader(first, tuple(verdicts.values()))
     numbers = {listed.id: listed.n for listed in entry.answer.papers} if entry.answer else {}
 
     def items(ids: Sequence[str]) -> tuple[Item, ...]:

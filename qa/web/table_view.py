@@ -14,7 +14,7 @@ from qa.library import Library
 from qa.session import Session, in_thread
 from qa.tables import fill_rows, known_table, reader_cells
 from qa.web.history import Entry
-from qa.web.screening import answer_of, screen
+from qa.web.screening import Rankings, answer_of, screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,9 @@ class TableView:
 class Tables:
     """The tables that are shown and filled, by the id of their question."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, rankings: Rankings) -> None:
         self._session = session
+        self._rankings = rankings
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._errors: dict[str, str] = {}
 
@@ -72,7 +73,7 @@ class Tables:
         """Return the table as far as it is filled. Raises QAError."""
         columns = checked_columns(entry.columns) if entry.columns else ()
         async with self._session.library(chat=True) as library:
-            table, papers = await in_thread(lambda: _known(library, entry, columns))
+            table, papers = await in_thread(lambda: _known(library, entry, self._rankings, columns))
         rows = tuple(
             ShownRow(row, paper, tuple(map(_shown, row.cells, columns, [paper] * len(columns))))
             for row, paper in zip(table.rows, papers, strict=True)
@@ -84,7 +85,7 @@ class Tables:
         """Return the table, as far as it is filled, in a format. Raises QAError."""
         columns = checked_columns(entry.columns)
         async with self._session.library(chat=True) as library:
-            table, papers = await in_thread(lambda: _known(library, entry, columns))
+            table, papers = await in_thread(lambda: _known(library, entry, self._rankings, columns))
         return written(table, papers, form, proofs=True)
 
     async def correct(self, entry: Entry, form: Mapping[str, str]) -> None:
@@ -114,7 +115,9 @@ class Tables:
             async with self._session.library(chat=True) as library:
                 if library.model is None:
                     return
-                answer = answer_of(entry, await in_thread(lambda: screen(library, entry)))
+                answer = answer_of(
+                    entry, await in_thread(lambda: screen(library, entry, self._rankings))
+                )
                 columns = checked_columns(entry.columns)
                 table = await fill_rows(library, entry.question, columns, answer.papers, None)
             for warning in table.warnings:
@@ -123,8 +126,10 @@ class Tables:
             self._errors[entry.id] = str(exc)
 
 
-def _known(library: Library, entry: Entry, columns: Sequence[Column]) -> tuple[Table, list[Paper]]:
-    answer = answer_of(entry, screen(library, entry))
+def _known(
+    library: Library, entry: Entry, rankings: Rankings, columns: Sequence[Column]
+) -> tuple[Table, list[Paper]]:
+    answer = answer_of(entry, screen(library, entry, rankings))
     table = known_table(library, entry.question, tuple(columns), answer.papers)
     return table, library.papers_of(answer.papers)
 
