@@ -52,7 +52,8 @@ async def afill_table(  # noqa: PLR0913 - each is a setting of its own
     """
     wanted = checked_columns(columns)
     if papers:
-        return await fill_rows(library, question, wanted, given(library, papers), None, on_event)
+        rows = given(library, papers)
+        return await fill_rows(library, question, wanted, rows, None, on_event, cached=cached)
     options = AskOptions(limits, filters, cached=cached, write=False, on_event=on_event)
     answer = (await library.answer(question or "", options)).answer
     return await fill_rows(

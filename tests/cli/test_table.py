@@ -117,6 +117,12 @@ def test_the_same_command_again_asks_nothing_and_a_new_column_only_for_itself(se
     assert {name for _, name in server.model.asked[first:]} == {"Architecture"}
 
 
+def test_every_cell_is_asked_for_anew_if_that_is_wanted(server, qa, ids_file):
+    qa("table", "--papers", ids_file, *OPTIONS[:2])
+    qa("table", "--papers", ids_file, *OPTIONS[:2], "--no-cache")
+    assert len(server.model.asked) == 2 * 20
+
+
 def test_a_server_that_fails_half_way_leaves_the_table_with_what_it_has(server, qa, ids_file):
     model = TableModel()
     replies = iter(range(5))
