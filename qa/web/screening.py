@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from qa.answering.assemble import evidence
-from qa.answering.results import Answer, Evidence, ListedPaper
+from qa.answering.assemble import evidence, listed_papers
+from qa.answering.results import Answer, Evidence
 from qa.answering.wording import counted, missing_text
+from qa.answering.writer import NumberedPaper
 from qa.corpus.papers import Paper
 from qa.library import Library
 from qa.retrieval.estimate import Estimate
@@ -174,25 +175,21 @@ def answer_of(entry: Entry, screening: Screening) -> Answer:
     assert entry.answer is not None  # noqa: S101 - what has no answer is not exported
     if not screening.found:
         return entry.answer
-    taken = {item.n for item in screening.found if item.n}
+    taken = {paper.n for paper in entry.answer.papers}  # the written answer may cite any of them
     free = (n for n in count(1) if n not in taken)
-    cited = {paper.id for paper in entry.answer.papers if paper.cited}
-    papers = tuple(
-        ListedPaper(
-            n=item.n or next(free),
-            id=item.paper.id,
-            title=item.paper.title,
-            relevance=item.relevance,
-            likelihood=None,
-            score=item.score,
-            cited=item.paper.id in cited,
-            evidence=item.evidence,
-            source=item.paper.sources[0],
-            url=item.paper.link,
-            by_reader=item.by_reader,
-            title_only=item.paper.title_only,
-        )
-        for item in screening.found
+    papers = listed_papers(
+        [
+            NumberedPaper(
+                item.n or next(free),
+                item.paper,
+                tuple(sentence.sentence for sentence in item.evidence),
+                item.score,
+                relevance=item.relevance,
+                by_reader=item.by_reader,
+            )
+            for item in screening.found
+        ],
+        cited=(paper.n for paper in entry.answer.papers if paper.cited),
     )
     judged = (*screening.found, *screening.refused)
     coverage = replace(

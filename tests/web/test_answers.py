@@ -161,6 +161,24 @@ def test_the_readers_verdict_counts_above_the_models(page):
         page.post(f"{path}/undo")
 
 
+def test_a_number_that_the_answer_cites_is_given_to_no_other_paper(page):
+    path = page.ask(BACKPROP)
+    settled(page, path)
+    cited = json.loads(page.get(f"{path}/export/json")[2])["papers"]
+    unread = page.get(path)[2].split('id="next"')[1].split('data-paper="')[1].split('"')[0]
+    page.post(f"{path}/verdict", paper=cited[0]["id"], verdict="no")
+    page.post(f"{path}/verdict", paper=unread, verdict="yes")
+    try:
+        numbers = {
+            p["id"]: p["n"] for p in json.loads(page.get(f"{path}/export/json")[2])["papers"]
+        }
+        assert cited[0]["id"] not in numbers
+        assert numbers[unread] not in {paper["n"] for paper in cited}
+    finally:
+        page.post(f"{path}/undo")
+        page.post(f"{path}/undo")
+
+
 def test_a_verdict_on_no_paper_or_of_no_kind_is_refused(page):
     path = page.ask(BACKPROP)
     settled(page, path)
