@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from chat_server import ChatServer  # type: ignore[import-not-found]
 
 from qa import fill_table
-from qa.answering.table_filler import PARALLEL
+from qa.answering.judge import PARALLEL
 from qa.config import configured
 from qa.library import open_library
 

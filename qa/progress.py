@@ -17,6 +17,12 @@ class Progress:
     total: int | None  # None: not known
     unit: str  # what is counted: "papers", "bytes"
 
+    @property
+    def text(self) -> str:
+        """Return it in words: `Embedding: 128 of 558 papers`."""
+        of = f" of {self.total:,}" if self.total else ""
+        return f"{self.stage.capitalize()}: {self.done:,}{of} {self.unit}"
+
 
 ProgressListener = Callable[[Progress], None]
 

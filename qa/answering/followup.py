@@ -8,7 +8,6 @@ import asyncio
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from qa.answering.citations import find_citations
 from qa.answering.results import Answer, ListedPaper, ModelUsage
@@ -17,7 +16,7 @@ from qa.corpus.words import STOP_WORDS
 from qa.errors import ChatBadReply, ChatError, UsageError
 from qa.llm.messages import Chat, Message, Usage
 from qa.llm.prompts import Prompt, one_line
-from qa.llm.replies import extract_json
+from qa.llm.replies import extract_json, strict_object
 from qa.retrieval.query import content_words, word_start
 
 FRAGMENT_WORDS = 6  # of a question without a verb, at most: "for graphs?"
@@ -28,15 +27,12 @@ MAX_TITLES = 40  # of the last answer's papers
 MAX_QUESTION = 500  # characters of the question that it writes
 REWRITE_TIMEOUT = 60.0  # seconds; then the rules decide
 LAST_ANSWER, CORPUS = "last_answer", "corpus"
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
+SCHEMA = strict_object(
+    {
         "question": {"type": "string"},
         "scope": {"type": "string", "enum": [LAST_ANSWER, CORPUS]},
-    },
-    "required": ["question", "scope"],
-    "additionalProperties": False,
-}
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from qa.corpus.papers import Paper
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatRefused
 from qa.llm.messages import Chat, Message, Usage
 from qa.llm.prompts import Prompt, as_material
-from qa.llm.replies import extract_json
+from qa.llm.replies import keyed_entries, strict_object
 from qa.retrieval.relevance import Relevance, Verdict
 
 BATCH = 5  # papers a call: small enough to judge each with care, and a round's calls run at once
@@ -152,24 +152,9 @@ def read_verdicts(text: str, keys: dict[str, Paper]) -> dict[str, Verdict]:
     Left out are papers under a key that was not asked for or comes twice, another relevance than
     yes, partly or no, and a sentence that the abstract does not have.
     """
-    try:
-        entries = extract_json(text)
-    except ChatBadReply:
-        return {}
-    if isinstance(entries, dict):
-        entries = entries.get("papers")
-    if not isinstance(entries, list):
-        return {}
-    named = [(_key(entry), entry) for entry in entries if isinstance(entry, dict)]
-    counts = [key for key, _ in named]
-    verdicts = (
-        _verdict(entry, keys[key]) for key, entry in named if key in keys and counts.count(key) == 1
-    )
+    entries = keyed_entries(text, "papers")
+    verdicts = (_verdict(entry, keys[key]) for key, entry in entries.items() if key in keys)
     return {verdict.paper_id: verdict for verdict in verdicts if verdict}
-
-
-def _key(entry: dict[str, Any]) -> str:
-    return str(entry.get("key", "")).strip().strip("[]")
 
 
 def _verdict(entry: dict[str, Any], paper: Paper) -> Verdict | None:
@@ -183,22 +168,12 @@ def _verdict(entry: dict[str, Any], paper: Paper) -> Verdict | None:
     return Verdict(paper.id, Relevance(relevance), proving)
 
 
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    names = list(properties)
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": names,
-        "additionalProperties": False,
-    }
-
-
 # Every server with strict schemas understands it. It never changes, so that servers can cache it.
-SCHEMA = _object(
+SCHEMA = strict_object(
     {
         "papers": {
             "type": "array",
-            "items": _object(
+            "items": strict_object(
                 {
                     "key": {"type": "string"},
                     "relevance": {"type": "string", "enum": ["yes", "partly", "no"]},
@@ -219,7 +194,7 @@ def exact_schema(papers: Mapping[str, Paper]) -> dict[str, Any]:
     entries = [_entry(key, len(paper.sentences)) for key, paper in papers.items()]
     count = len(entries)
     listed = {"type": "array", "prefixItems": entries, "minItems": count, "maxItems": count}
-    return _object({"papers": listed})
+    return strict_object({"papers": listed})
 
 
 def _entry(key: str, sentences: int) -> dict[str, Any]:
@@ -229,4 +204,4 @@ def _entry(key: str, sentences: int) -> dict[str, Any]:
     relevant = {"key": name, "relevance": {"enum": ["yes", "partly"]}, "sentences": proof}
     nothing = {"type": "array", "items": number, "maxItems": 0}
     irrelevant = {"key": name, "relevance": {"enum": ["no"]}, "sentences": nothing}
-    return {"anyOf": [_object(relevant), _object(irrelevant)]}
+    return {"anyOf": [strict_object(relevant), strict_object(irrelevant)]}

@@ -4,16 +4,14 @@ A correction is words of the abstract too, or that nothing states the cell. The 
 the cache: nobody can pay for this work again.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from qa.answering.reader_verdicts import run_durably
 from qa.answering.table import NOT_STATED, Cell, CellState, Column, place_of
-from qa.answering.verdict_cache import BUSY
 from qa.corpus.papers import Paper
-from qa.errors import StoreError, UsageError
+from qa.errors import UsageError
 
 FILE = "reader_cells.sqlite"
 _SCHEMA = """
@@ -70,14 +68,8 @@ class ReaderCells:
         }
 
     def _do(self, statement: str, values: Sequence[object]) -> list[tuple[object, ...]]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=BUSY)) as db, db:
-                db.execute("PRAGMA synchronous = FULL")  # a correction outlives a power cut
-                db.execute(_SCHEMA)
-                return db.execute(statement, values).fetchall()
-        except (sqlite3.Error, OSError) as exc:
-            raise StoreError(f"Your corrections in {self._path} cannot be used: {exc}") from exc
+        trouble = f"Your corrections in {self._path} cannot be used"
+        return run_durably(self._path, _SCHEMA, statement, values, trouble)
 
 
 def corrected_cell(column: Column, paper: Paper, words: str, answer: str | None) -> Cell:

@@ -52,12 +52,14 @@ class ReaderVerdicts:
         """
         if not self._path.exists():
             return {}
-        try:
-            with closing(self._connect()) as db:
-                rows = db.execute(_LAST, (_key(question),)).fetchall()
-        except (sqlite3.Error, OSError) as exc:
-            raise StoreError(f"Your verdicts in {self._path} cannot be read: {exc}") from exc
-        return {paper: Relevance(relevance) for paper, relevance in rows if relevance}
+        rows = run_durably(
+            self._path,
+            _SCHEMA,
+            _LAST,
+            (_key(question),),
+            f"Your verdicts in {self._path} cannot be read",
+        )
+        return {str(paper): Relevance(str(relevance)) for paper, relevance in rows if relevance}
 
     def undo(self, question: str) -> str | None:
         """Remove the last change for the question, and return the paper's id; None: there is none.
@@ -72,18 +74,26 @@ class ReaderVerdicts:
         return str(removed[0][0]) if removed else None
 
     def _write(self, statement: str, values: Sequence[object]) -> list[tuple[object, ...]]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._connect()) as db, db:
-                return db.execute(statement, values).fetchall()
-        except (sqlite3.Error, OSError) as exc:
-            raise StoreError(f"Your verdict cannot be kept in {self._path}: {exc}") from exc
+        trouble = f"Your verdict cannot be kept in {self._path}"
+        return run_durably(self._path, _SCHEMA, statement, values, trouble)
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=BUSY)
-        db.execute("PRAGMA synchronous = FULL")  # a verdict outlives a power cut
-        db.executescript(_SCHEMA)
-        return db
+
+def run_durably(
+    path: Path, schema: str, statement: str, values: Sequence[object], trouble: str
+) -> list[tuple[object, ...]]:
+    """Run one SQL statement on a file of the reader's own work; return the rows.
+
+    The file is made if need be, with the schema. What the statement writes is on the disk when this
+    returns: it outlives a power cut. Raises StoreError, which begins with `trouble`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=BUSY)) as db, db:
+            db.execute("PRAGMA synchronous = FULL")
+            db.executescript(schema)
+            return db.execute(statement, values).fetchall()
+    except (sqlite3.Error, OSError) as exc:
+        raise StoreError(f"{trouble}: {exc}") from exc
 
 
 def _key(question: str) -> str:

@@ -15,9 +15,9 @@ from qa.answering.results import AnswerWarning, Coverage, ModelUsage
 from qa.answering.verify.normalize import NormalizedText
 from qa.corpus.papers import Paper
 from qa.corpus.words import folded
-from qa.errors import ChatBadReply, UsageError
+from qa.errors import UsageError
 from qa.llm.messages import Usage
-from qa.llm.replies import extract_json
+from qa.llm.replies import keyed_entries, strict_object
 from qa.retrieval.relevance import Likelihood, Relevance
 
 MOST_COLUMNS = 20  # of one table: more fit neither a screen nor one reply of a model
@@ -148,36 +148,19 @@ def read_cells(text: str, columns: Mapping[str, Column], paper: Paper) -> dict[s
     Left out are cells under a key that was not asked for or comes twice, and cells without the
     fields that were asked for: they were not read.
     """
-    try:
-        entries = extract_json(text)
-    except ChatBadReply:
-        return {}
-    if isinstance(entries, dict):
-        entries = entries.get("cells")
-    if not isinstance(entries, list):
-        return {}
-    named = [(_key(entry), entry) for entry in entries if isinstance(entry, dict)]
-    counts = Counter(key for key, _ in named)
-    cells = {
-        key: _cell(columns[key], entry, paper)
-        for key, entry in named
-        if key in columns and counts[key] == 1
-    }
+    entries = keyed_entries(text, "cells").items()
+    cells = {key: _cell(columns[key], entry, paper) for key, entry in entries if key in columns}
     return {key: cell for key, cell in cells.items() if cell is not None}
-
-
-def _key(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("key", "")).strip().strip("[]")
 
 
 def _cell(column: Column, entry: Mapping[str, Any], paper: Paper) -> Cell | None:
     """Return the checked cell of one entry; None if the entry has not the fields asked for."""
     sentence, words, answer = entry.get("sentence"), entry.get("words"), entry.get("answer")
-    if sentence in {0, None} and not words:
+    if sentence in (0, None) and not words:
         return NOT_STATED
     if type(sentence) is not int or not isinstance(words, str):
         return None
-    if column.yes_no and answer not in {"yes", "no"}:
+    if column.yes_no and answer not in ("yes", "no"):
         return None
     found = place_of(words, sentence, paper)
     if found is None:
@@ -217,21 +200,12 @@ def _pattern(character: str) -> str:
     return _ONE_BRACKET.get(character) or re.escape(character)
 
 
-def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
 # Every server with strict schemas understands it. It never changes, so that servers can cache it.
-SCHEMA = _object(
+SCHEMA = strict_object(
     {
         "cells": {
             "type": "array",
-            "items": _object(
+            "items": strict_object(
                 {
                     "key": {"type": "string"},
                     "sentence": {"type": "integer"},
@@ -253,7 +227,7 @@ def exact_schema(columns: Mapping[str, Column], paper: Paper) -> dict[str, Any]:
     entries = [_exact(key, column, len(paper.sentences)) for key, column in columns.items()]
     count = len(entries)
     listed = {"type": "array", "prefixItems": entries, "minItems": count, "maxItems": count}
-    return _object({"cells": listed})
+    return strict_object({"cells": listed})
 
 
 def _exact(key: str, column: Column, sentences: int) -> dict[str, Any]:
@@ -271,4 +245,4 @@ def _exact(key: str, column: Column, sentences: int) -> dict[str, Any]:
         "words": {"enum": [""]},
         "answer": {"enum": [""]},
     }
-    return {"anyOf": [_object(stated), _object(nothing)]}
+    return {"anyOf": [strict_object(stated), strict_object(nothing)]}

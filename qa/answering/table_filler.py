@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from qa.answering.assemble import model_usage
 from qa.answering.cell_cache import CellCache
+from qa.answering.judge import ATTEMPTS, PARALLEL
 from qa.answering.results import Answer, AnswerWarning, ListedPaper
 from qa.answering.table import (
     SCHEMA,
@@ -25,8 +26,6 @@ from qa.llm.messages import CHARACTERS_PER_TOKEN, Chat, Message, Usage
 from qa.llm.prompts import Prompt, as_material, one_line
 from qa.retrieval.retriever import Retriever, Search
 
-ATTEMPTS = 2  # cells without a usable reply are asked for once more
-PARALLEL = 8  # calls at a time: what public endpoints and a laptop's server both bear
 REPLY_TOKENS = 40  # of one cell: its key, its sentence and a few words
 
 

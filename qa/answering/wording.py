@@ -143,6 +143,11 @@ def coverage_text(table: Table) -> str:
     return f"{reading_line(coverage)}{_missing(coverage)}{_why_stopped(coverage)}."
 
 
+def filling_line(done: int, of: int) -> str:
+    """Return how far the filling of a table has come."""
+    return f"Filled the rows of {done:,} of {of:,} papers"
+
+
 def cells_line(table: Table) -> str:
     """Return how many cells a table has, and what became of them."""
     cells = len(table.rows) * len(table.columns)

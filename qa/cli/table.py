@@ -13,7 +13,7 @@ from qa.answering.events import Filling, TableBegun
 from qa.answering.reading import Limits
 from qa.answering.safe_text import clean_line
 from qa.answering.table import CellState, Expected, Table
-from qa.answering.wording import cells_line, counted, coverage_text
+from qa.answering.wording import cells_line, counted, coverage_text, filling_line
 from qa.cli.ask import FAILURES, NO_MODEL, note_how_to_write
 from qa.cli.display.progress import Display
 from qa.cli.exit_codes import NOTHING_FOUND
@@ -69,9 +69,10 @@ def print_table(config: Config, command: TableCommand) -> int:
             )
             papers = library.generation.papers([row.id for row in table.rows])
         display.clear()
+        beside = list(filter(None, (coverage_text(table), cells_line(table))))
         if command.form is None and display.out.is_terminal and not command.proofs:
             display.out.print(_drawn(table, papers))
-            for line in filter(None, (coverage_text(table), cells_line(table))):
+            for line in beside:
                 display.out.print(line)
         else:
             form = command.form or TableFormat.MARKDOWN
@@ -80,7 +81,7 @@ def print_table(config: Config, command: TableCommand) -> int:
             for warning in table.warnings:
                 display.note(f"Warning: {warning.detail}")
         if command.form == TableFormat.CSV:
-            for line in filter(None, (coverage_text(table), cells_line(table))):
+            for line in beside:
                 display.note(line)
         note_how_to_write(library, display)
     return _exit_code(table, strict=command.strict)
@@ -107,7 +108,7 @@ def _show_event(display: Display, library: Library, event: object) -> None:
         case TableBegun() if event.expected.papers > MANY_PAPERS:
             display.note(_expected_line(library, event.expected))
         case Filling():
-            display.show(f"Filled the rows of {event.done:,} of {event.of:,} papers")
+            display.show(filling_line(event.done, event.of))
         case _:
             display.event(event)
 

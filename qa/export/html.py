@@ -167,11 +167,15 @@ def _badge(exported: ExportedPaper) -> str:
     return qualifier(listed) or ("answers" if listed.relevance else "likely")
 
 
+def web_address(url: str | None) -> str | None:
+    """Return the address if it is one of the web; others could run code."""
+    return url if url and url.lower().startswith(("https://", "http://")) else None
+
+
 def _link(url: str | None, text: str) -> str:
-    """Return the text as a link, if the address is one of the web: others could run code."""
-    if not url or not url.lower().startswith(("https://", "http://")):
-        return _line(text)
-    return f'<a href="{escape(url)}">{_line(text)}</a>'
+    """Return the text as a link, if the address is one of the web."""
+    address = web_address(url)
+    return f'<a href="{escape(address)}">{_line(text)}</a>' if address else _line(text)
 
 
 def _reading_log(readings: Sequence[Reading]) -> str:

@@ -2,7 +2,6 @@
 
 import math
 import sqlite3
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from re import compile as pattern
 
@@ -93,10 +92,6 @@ class KeywordIndex:
         )
         return [row for (row,) in found]
 
-    def counts(self, texts: Iterable[tuple[str, str]]) -> list[dict[str, int]]:
-        """Return how often each (title, abstract) has each word; see `count_terms`."""
-        return count_terms(texts, self._stemmer)
-
     def _postings_of(self, term: str) -> Postings:
         """Return a term's papers and scores, kept for later rounds, which repeat most terms."""
         if term not in self._postings:
@@ -174,29 +169,6 @@ def _tokenized(texts: list[str], tokenizer: str) -> list[tuple[str, ...]]:
         found[row].append((offset, stem))
     db.close()
     return [tuple(stem for _, stem in sorted(stems)) for stems in found]
-
-
-def count_terms(texts: Iterable[tuple[str, str]], stemmer: Stemmer) -> list[dict[str, int]]:
-    """Return for each (title, abstract) how often it has each word, forms of a stem together.
-
-    A stem goes by the form that is most frequent in all the texts; title words count as
-    TITLE_COUNTS.
-    """
-    words = [(words_of(title), words_of(abstract)) for title, abstract in texts]
-    forms = Counter(word for pair in words for part in pair for word in part)
-    name_of_stem: dict[tuple[str, ...], str] = {}
-    name_of_form: dict[str, str] = {}
-    stems = stemmer.stems(forms)
-    for word, _ in forms.most_common():
-        name_of_form[word] = name_of_stem.setdefault(stems[word] or (word,), word)
-    counts = []
-    for title, abstract in words:
-        count: defaultdict[str, int] = defaultdict(int)
-        for part, weight in ((title, TITLE_COUNTS), (abstract, 1)):
-            for word in part:
-                count[name_of_form[word]] += weight
-        counts.append(dict(count))
-    return counts
 
 
 def longest_word(text: str) -> str | None:

@@ -337,12 +337,6 @@ class Generation:
         with self._reading():
             return self._keywords.document_frequency(term)
 
-    def term_counts(self, ids: Sequence[str]) -> list[dict[str, int]]:
-        """Return for each paper how often it has each word, title words double; see count_terms."""
-        texts = [(paper.title, paper.abstract) for paper in self.papers(ids)]
-        with self._lock:
-            return self._keywords.counts(texts)
-
     def close(self) -> None:
         """Close all files and release the lease."""
         self._closing.close()

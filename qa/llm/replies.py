@@ -6,8 +6,10 @@ Whatever comes from the server is untrusted: odd fields count as absent.
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from qa.errors import ChatBadReply
 from qa.llm.messages import Usage
@@ -118,6 +120,39 @@ def extract_json(text: str) -> object:
             f"The model was asked for JSON and replied {start!r}: try another model."
         )
     return found
+
+
+def keyed_entries(text: str, name: str) -> dict[str, dict[str, Any]]:
+    """Return the entries of the list `name` in a JSON reply, by their "key".
+
+    The list may also be the whole reply. Entries under a key that comes twice are left out. Without
+    a usable list there are none.
+    """
+    try:
+        entries = extract_json(text)
+    except ChatBadReply:
+        return {}
+    if isinstance(entries, dict):
+        entries = entries.get(name)
+    if not isinstance(entries, list):
+        return {}
+    named = [(_key(entry), entry) for entry in entries if isinstance(entry, dict)]
+    counts = Counter(key for key, _ in named)
+    return {key: entry for key, entry in named if counts[key] == 1}
+
+
+def _key(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("key", "")).strip().strip("[]")
+
+
+def strict_object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON schema of an object that has exactly these properties."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def without_thinking(text: str) -> str:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from qa.answering.events import Filling, Piece, Ranked, RoundRead
 from qa.answering.reading import Limits
-from qa.answering.wording import reading_line
+from qa.answering.wording import filling_line, reading_line
 from qa.progress import Progress
 
 Report = Callable[[float, float | None, str | None], Awaitable[None]]  # done, total, message
@@ -31,9 +31,7 @@ class ProgressReporter:
 
     def on_progress(self, progress: Progress) -> None:
         """Take how far a long piece of work, such as building the store, has come."""
-        of = f" of {progress.total:,}" if progress.total else ""
-        text = f"{progress.stage.capitalize()}: {progress.done:,}{of} {progress.unit}"
-        self._set(progress.stage, progress.done, progress.total, text)
+        self._set(progress.stage, progress.done, progress.total, progress.text)
 
     def on_notice(self, text: str) -> None:
         """Take a line that the user should know; it may be why there is no progress."""
@@ -49,8 +47,7 @@ class ProgressReporter:
                 total = coverage.candidates if self._limits.exhaustive else self._limits.papers
                 self._set("reading", coverage.read, total, reading_line(coverage))
             case Filling():
-                text = f"Filled the rows of {event.done:,} of {event.of:,} papers"
-                self._set("filling", event.done, event.of, text)
+                self._set("filling", event.done, event.of, filling_line(event.done, event.of))
             case Piece():
                 self._set("writing", 1, None, "Writing the answer")
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -27,7 +28,7 @@ from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.errors import QAError, UsageError
 from qa.export.formats import Format, TableFormat, export_papers
-from qa.export.html import answer_html
+from qa.export.html import answer_html, web_address
 from qa.export.json import answer_json
 from qa.export.markdown import answer_markdown
 from qa.export.references import answer_papers
@@ -40,6 +41,8 @@ from qa.web.pages import STATIC, Card, answer_lines, curve, rendered
 from qa.web.screening import UPCOMING, Rankings, Screening, answer_of, found_by_reading, screen
 from qa.web.security import LocalRequestsOnly
 from qa.web.table_view import Tables
+
+F = TypeVar("F", Format, TableFormat)
 
 PAGE = 50  # papers on a page of the list
 AT_ONCE = 0.5  # seconds in which an answer without a model is there, without showing progress
@@ -126,11 +129,8 @@ class WebApp:
         if run is not None:
             return await self._page("question.html", **_running(run))
         entry = await self._entry(id_)
+        screening = await self._screened(entry, _number(request, "show", UPCOMING))
         async with self._session.library() as library:
-            most = min(_number(request, "show", UPCOMING), MOST_UPCOMING)
-            screening = await in_thread(
-                lambda: screen(library, entry, self._rankings, upcoming=most)
-            )
             readings = await in_thread(lambda: library.readings(entry.rounds))
         sort = request.query_params.get("sort", "")
         shown = _answered(entry, screening) | {"screening": screening.sorted(sort)}
@@ -195,10 +195,7 @@ class WebApp:
     async def export(self, request: Request) -> Response:
         """Send an answer's papers, with the reader's verdicts, as a file."""
         entry = await self._entry(request.path_params["id"])
-        try:
-            form = Format(request.path_params["form"])
-        except ValueError as exc:
-            raise HTTPException(404, "There is no such format.") from exc
+        form = _form_named(Format, request.path_params["form"])
         async with self._session.library() as library:
             text = await in_thread(lambda: _exported(library, entry, self._rankings, form))
         return _download(text, f"papers-{entry.id}", form)
@@ -234,10 +231,7 @@ class WebApp:
     async def export_table(self, request: Request) -> Response:
         """Send the table as a file."""
         entry = await self._entry(request.path_params["id"])
-        try:
-            form = TableFormat(request.path_params["form"])
-        except ValueError as exc:
-            raise HTTPException(404, "There is no such format.") from exc
+        form = _form_named(TableFormat, request.path_params["form"])
         text = await self._tables.exported(entry, form)
         return _download(text, f"table-{entry.id}", Format(form.value))
 
@@ -272,9 +266,8 @@ class WebApp:
             found = await in_thread(lambda: library.papers_with(request.path_params["id"]))
         if len(found) != 1:
             raise HTTPException(404, "No paper has this id.")
-        paper = found[0]
-        link = paper.link if (paper.link or "").startswith(("https://", "http://")) else None
-        return await self._page("paper.html", paper=paper, link=link)
+        (paper,) = found
+        return await self._page("paper.html", paper=paper, link=web_address(paper.link))
 
     async def _after_verdict(
         self, request: Request, entry: Entry, form: Mapping[str, str]
@@ -286,15 +279,15 @@ class WebApp:
         return RedirectResponse(f"/q/{entry.id}#papers", 303)
 
     async def _lists(self, entry: Entry, upcoming: int, sort: str) -> Response:
-        most = min(upcoming, MOST_UPCOMING)
-        async with self._session.library() as library:
-            screening = await in_thread(
-                lambda: screen(library, entry, self._rankings, upcoming=most)
-            )
-        shown = screening.sorted(sort)
+        shown = (await self._screened(entry, upcoming)).sorted(sort)
         return HTMLResponse(
             rendered("lists.html", entry=entry, screening=shown, more=MORE, sort=sort)
         )
+
+    async def _screened(self, entry: Entry, upcoming: int) -> Screening:
+        most = min(upcoming, MOST_UPCOMING)
+        async with self._session.library() as library:
+            return await in_thread(lambda: screen(library, entry, self._rankings, upcoming=most))
 
     async def _entry(self, id_: str) -> Entry:
         entry = await in_thread(lambda: self._history.get(id_))
@@ -352,6 +345,14 @@ def _filters(given: Mapping[str, object]) -> Filters:
         for name in FILTER_FIELDS
     )
     return Filters.parse(years=years, authors=authors, venues=venues, sources=sources)
+
+
+def _form_named(kind: type[F], name: str) -> F:
+    """Return the format of this name; raises HTTPException."""
+    try:
+        return kind(name)
+    except ValueError as exc:
+        raise HTTPException(404, "There is no such format.") from exc
 
 
 def _download(text: str, name: str, form: Format) -> Response:

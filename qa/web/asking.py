@@ -69,8 +69,7 @@ class Run:
 
     def on_progress(self, progress: Progress) -> None:
         """Take how far the building of the store has come."""
-        of = f" of {progress.total:,}" if progress.total else ""
-        self.line = f"{progress.stage.capitalize()}: {progress.done:,}{of} {progress.unit}"
+        self.line = progress.text
         self.change()
 
     def on_notice(self, text: str) -> None:

@@ -1,23 +1,20 @@
 """The questions that were asked of a corpus, kept with answers and readings to be opened again."""
 
-import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 
 from pydantic import TypeAdapter, ValidationError
 
+from qa.answering.reader_verdicts import run_durably
 from qa.answering.results import Answer
 from qa.answering.verify import Finding
 from qa.corpus.filters import EVERYTHING, Filters
-from qa.errors import StoreError
 from qa.retrieval.relevance import Verdict
 
 FILE = "questions.sqlite"
-BUSY = 5.0  # seconds to wait for another process that is writing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS questions (
@@ -93,12 +90,5 @@ class History:
         self._do("DELETE FROM questions WHERE id = ?", (id_,))
 
     def _do(self, statement: str, values: Sequence[object]) -> list[tuple[object, ...]]:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._path, timeout=BUSY)) as db, db:
-                db.execute(_SCHEMA)
-                return db.execute(statement, values).fetchall()
-        except (sqlite3.Error, OSError) as exc:
-            raise StoreError(
-                f"The list of questions in {self._path} cannot be used: {exc}"
-            ) from exc
+        trouble = f"The list of questions in {self._path} cannot be used"
+        return run_durably(self._path, _SCHEMA, statement, values, trouble)

@@ -166,9 +166,15 @@ LIES = st.one_of(
 ENTRIES = st.fixed_dictionaries(
     {
         "key": st.sampled_from(["C1", "C2", "C3", "[C1]", ""]),
-        "sentence": st.one_of(st.integers(-2, 9), st.none(), st.booleans(), st.text(max_size=2)),
+        "sentence": st.one_of(
+            st.integers(-2, 9),
+            st.none(),
+            st.booleans(),
+            st.text(max_size=2),
+            st.lists(st.integers(0, 3), max_size=2),
+        ),
         "words": st.one_of(LIES, st.none(), st.integers()),
-        "answer": st.sampled_from(["yes", "no", "", "maybe", None]),
+        "answer": st.sampled_from(["yes", "no", "", "maybe", None, ["yes"], {}]),
     }
 )
 

@@ -8,8 +8,9 @@ import pytest
 from fakes import QueuedChat, paper, papers
 
 from qa.answering.cell_cache import CellCache
+from qa.answering.judge import PARALLEL
 from qa.answering.table import CellState, Column, exact_schema
-from qa.answering.table_filler import PARALLEL, TableFiller
+from qa.answering.table_filler import TableFiller
 from qa.errors import ChatAuthError, ChatContextTooLong
 from qa.llm.prompts import load_prompt
 
