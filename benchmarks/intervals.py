@@ -2,19 +2,24 @@
 
 Each labelled question is read with judges that know the labels and err at random in 0, 2, 5 or 10 %
 of the papers, with and without `--recall 0.95`. The truth is what the same judge says of every
-paper. The last line is one JSON object.
+paper. With `--halves` random halves of the corpora are read as well. `balanced` is how often the
+interval holds where a judge that never errs counts as much as all that err; `held` counts every
+reading once, three quarters of which have a judge that errs. The last line is one JSON object.
 
-    python benchmarks/intervals.py CORPUS QUESTIONS [CORPUS QUESTIONS …] [--store FOLDER]
+    python benchmarks/intervals.py CORPUS QUESTIONS [CORPUS QUESTIONS …] [--halves] [--store FOLDER]
 """
 
 import argparse
 import json
+import random
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 
 import platformdirs
-from our_program import OurProgram
+from our_program import OurProgram, read_papers, write_jsonl
 
 from qa.answering.evaluate import GoldJudge, load_questions, score
 from qa.answering.reading import Limits
@@ -26,7 +31,7 @@ from qa.progress import ignore_progress
 FLIPS = (0.0, 0.02, 0.05, 0.1)
 LIMITS = {"default": Limits(), "recall 0.95": Limits(recall=0.95)}
 
-Run = dict[str, float | str | bool | None]
+Run = dict[str, float | str | bool | None]  # figures of one reading
 
 
 def main() -> None:
@@ -35,7 +40,8 @@ def main() -> None:
     runs = [
         one
         for corpus, questions in zip(given.files[::2], given.files[1::2], strict=True)
-        for one in readings(corpus, questions, given.store, given.seeds)
+        for name, part in parts(corpus, questions.parent.name, given.store, halves=given.halves)
+        for one in readings(name, part, questions, given.store, given.seeds)
     ]
     kinds = sorted({str(one["kind"]) for one in runs})
     table = {kind: summary([one for one in runs if one["kind"] == kind]) for kind in kinds}
@@ -45,19 +51,32 @@ def main() -> None:
     print(json.dumps(table))
 
 
-def readings(corpus: Path, questions: Path, store: Path, seeds: int) -> list[Run]:
+def parts(corpus: Path, name: str, store: Path, *, halves: bool) -> Iterator[tuple[str, Path]]:
+    """Return the corpus, and on request two random halves of it, each with a name."""
+    yield name, corpus
+    if not halves:
+        return
+    papers = read_papers(corpus)
+    store.mkdir(parents=True, exist_ok=True)
+    for seed in range(2):
+        half = random.Random(seed).sample(papers, len(papers) // 2)
+        yield f"{name}, half", write_jsonl(half, store / f"{name}-half-{seed}.jsonl")
+
+
+def readings(name: str, corpus: Path, questions: Path, store: Path, seeds: int) -> list[Run]:
     """Return what came of each reading of one corpus."""
     config = Config.from_env(OurProgram(corpus, store).environment())
     runs: list[Run] = []
     with open_library(config, ignore_progress, _note, chat=False) as library:
         papers = library.papers()
         keys = {paper.id: title_key(paper.title) for paper in papers}
-        for question in load_questions(questions):
+        for labelled in load_questions(questions):
+            question = replace(labelled, relevant=labelled.relevant & set(keys.values()))
             for flip in FLIPS:
                 for seed in range(seeds if flip else 1):
                     judge = GoldJudge(question, flip=flip, seed=seed)
                     truth = judge.count(papers)
-                    for name, limits in LIMITS.items():
+                    for limit, limits in LIMITS.items():
                         if flip and limits.recall:
                             continue  # a judge that errs everywhere has all papers read
                         result = run(library.judged_by(judge, question.question, limits))
@@ -65,7 +84,8 @@ def readings(corpus: Path, questions: Path, store: Path, seeds: int) -> list[Run
                         low, high = scored.interval or (0, 0)
                         runs.append(
                             {
-                                "kind": f"{questions.parent.name} {question.type} {flip} {name}",
+                                "kind": f"{name} {question.type} {flip} {limit}",
+                                "errs": flip > 0,
                                 "held": scored.holds,
                                 "width": (high - low) / truth if truth else None,
                                 "recall": scored.recall,
@@ -80,9 +100,11 @@ def summary(runs: list[Run]) -> dict[str, float | int | None]:
     """Return how often the interval held, its median width, and mean recall and papers read."""
     widths = [float(one["width"]) for one in runs if one["width"] is not None]
     recalls = [float(one["recall"]) for one in runs if one["recall"] is not None]
+    kinds = [[bool(one["held"]) for one in runs if one["errs"] is errs] for errs in (False, True)]
     return {
         "runs": len(runs),
         "held": round(fmean(bool(one["held"]) for one in runs), 3),
+        "balanced": round(fmean(map(fmean, kinds)), 3) if all(kinds) else None,
         "width": round(median(widths), 2) if widths else None,
         "recall": round(fmean(recalls), 3) if recalls else None,
         "read": round(fmean(float(one["read"] or 0) for one in runs), 1),
@@ -98,6 +120,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     parser.add_argument("--store", type=Path, default=cache / "screening-stores")
+    parser.add_argument("--halves", action="store_true", help="read halves of the corpora, too")
     parser.add_argument("--seeds", type=int, default=2, help="erring judges of each kind")
     return parser.parse_args()
 

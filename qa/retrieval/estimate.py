@@ -3,14 +3,14 @@
 There are two ways to miss an answer. Relevant papers may be left: how many, the scores of the
 unread papers tell (what a score is worth is learned from the papers read, by held-out scores), and
 how many papers in a row brought no answer. And a judge may say "yes" now and then where no other
-would: then any unread paper may be a "yes", at the rate at which the papers read with the lowest
-scores were. Each way gives a number distributed as a negative binomial, whose mean and spread are a
-regression on these figures; a logistic regression tells which way it is, and the estimate mixes
-both by its probability.
+would: then any unread paper may be a "yes". How often is not known, so the estimate mixes several
+rates, each weighed by how well a calibration that never falls below it fits the verdicts, and by
+how many of the papers with the lowest scores were "yes". For each rate the number is distributed
+as a negative binomial.
 
-The coefficients were fitted to simulated readings whose end is known, a fifth of them with a judge
-that errs at random; `benchmarks/README.md` says which, and how often the interval held on corpora
-left out of the fit.
+The coefficients were fitted to simulated readings whose end is known, 15 % of them with a judge
+that errs at random on a twentieth or a tenth of the papers; `benchmarks/README.md` says which, and
+how often the interval held on corpora left out of the fit.
 
 That the scores of the unread papers, calibrated on those read, tell what is left is the idea of
 Lewis, Yang and Frieder (2021); that the yield of the last papers read does, that of the knee method
@@ -28,14 +28,20 @@ from qa.retrieval.scoring import Scores
 LEVEL = 0.9  # probability that the interval holds the true number
 
 # Coefficients of regressions, each beginning with the constant's; the figures are logarithms.
-LEFT_MEAN = (3.651, 0.232, -1.148)  # promised, barren
-LEFT_SIZE = (-0.625, -0.261, 0.451)  # barren, last
-RANDOM_MEAN = (-0.98, 0.231, 0.806, 0.037)  # rate among the low, unread, promised
-RANDOM_SIZE = (0.541, 0.461)  # read
-IS_RANDOM = (-3.481, -0.549, 2.276, 0.165, -0.24)  # low, lowest, read, found
+LEFT_MEAN = (1.19, 0.456, -1.035)  # promised, barren
+LEFT_SIZE = (1.755, -2.001, 0.761)  # barren, last
+NEVER_ERRS = (3.459, 1.045, -0.369, -0.94, -0.857)  # found, read, low, lowest
+
+# A judge that errs: the least probability of "yes", whatever the score, among the papers read.
+FLOORS = np.array([0, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3])
+UNREAD_SHARE = 0.585  # of it, among the unread: errors are rarer farther down
+ERRING_SIZE = 90.0  # of the negative binomial: little more spread than by chance alone
+EVIDENCE = 0.143  # exponent of the likelihoods: the verdicts of near papers say the same
 
 LOW, LOWEST = 0.5, 0.25  # shares of the papers read, by score
 LAST = 100  # papers
+SURELY = 1e-9  # the least probability of either verdict, so that logarithms are finite
+STEPS, CLOSE = 40, 1e-6  # of the fit: at most so many, until it gains less
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class Figures:
     lowest: int  # answers among the fourth with the lowest
     barren: int  # papers read since the last answer
     last: int  # answers among the last papers read
+    floors: Scores  # log-likelihood of each of FLOORS, up to a constant
 
 
 def figures(
@@ -96,8 +103,9 @@ def figures(
     yes, scores = np.asarray(answers, dtype=float), np.asarray(held_out, dtype=float)
     found = np.flatnonzero(yes)
     lowest, low = np.quantile(scores, [LOWEST, LOW])
+    fits = [Calibration.fitted(scores, yes, floor) for floor in FLOORS]
     return Figures(
-        promised=float(calibrated(scores, yes, unread).sum()),
+        promised=float(fits[0].probabilities(unread).sum()),
         unread=left,
         read=len(yes),
         found=len(found),
@@ -105,53 +113,87 @@ def figures(
         lowest=int(yes[scores < lowest].sum()),
         barren=len(yes) - 1 - int(found[-1]) if len(found) else len(yes),
         last=int(yes[-LAST:].sum()),
+        floors=np.array([fit.evidence for fit in fits]),
     )
 
 
-def calibrated(scores: Scores, yes: Scores, others: Scores) -> Scores:
-    """Return the probabilities of "yes" that others' scores stand for (Platt 1999).
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a score is worth: the probability of "yes", never below a floor."""
 
-    A logistic regression on the scores of the papers read, held by a weak prior: so that it has a
-    slope where all or none were "yes".
-    """
-    middle, spread = float(scores.mean()), float(scores.std()) or 1.0
-    features = np.stack([np.ones(len(scores)), (scores - middle) / spread], axis=1)
-    prior = np.array([np.log((yes.sum() + 0.5) / (len(yes) - yes.sum() + 0.5)), 1.5])
-    strength = np.array([0.05, 0.5])
-    fitted = prior.copy()
-    for _ in range(30):
-        chance = 1 / (1 + np.exp(-features @ fitted))
-        slope = features.T @ (yes - chance) - strength * (fitted - prior)
-        curve = (features.T * (chance * (1 - chance))) @ features + np.diag(strength)
-        step = np.clip(np.linalg.solve(curve, slope), -2, 2)
-        fitted += step
-        if np.abs(step).max() < 1e-6:
-            break
-    return np.asarray(1 / (1 + np.exp(-(fitted[0] + fitted[1] * (others - middle) / spread))))
+    middle: float
+    spread: float
+    coefficients: tuple[float, float]
+    floor: float
+    evidence: float  # logarithm of the likelihood of the verdicts, over all coefficients
+
+    @classmethod
+    def fitted(cls, scores: Scores, yes: Scores, floor: float) -> "Calibration":
+        """Fit a logistic regression (Platt 1999) above the floor to the papers read.
+
+        A weak prior gives it a slope where all or none were "yes".
+        """
+        middle, spread = float(scores.mean()), float(scores.std()) or 1.0
+        features = np.stack([np.ones(len(scores)), (scores - middle) / spread], axis=1)
+        prior = np.array([np.log((yes.sum() + 0.5) / (len(yes) - yes.sum() + 0.5)), 1.5])
+        strength = np.array([0.05, 0.5])
+
+        def fit_of(at: Scores) -> tuple[float, Scores, Scores]:
+            """Return the logarithm of the posterior, its slope and its curvature."""
+            above = 1 / (1 + np.exp(-features @ at))
+            chance = np.clip(floor + (1 - floor) * above, SURELY, 1 - SURELY)
+            logs = yes * np.log(chance) + (1 - yes) * np.log1p(-chance)
+            value = float(logs.sum() - (strength * (at - prior) ** 2).sum() / 2)
+            rise = (1 - floor) * above * (1 - above)
+            slope = features.T @ ((yes - chance) / (chance * (1 - chance)) * rise)
+            curve = (features.T * (rise**2 / (chance * (1 - chance)))) @ features
+            return value, slope - strength * (at - prior), curve + np.diag(strength)
+
+        fitted = prior
+        value, slope, curve = fit_of(fitted)
+        for _ in range(STEPS):
+            step = np.clip(np.linalg.solve(curve, slope), -2, 2)
+            tried = fit_of(fitted + step)
+            while tried[0] < value and np.abs(step).max() > CLOSE:
+                step = step / 2
+                tried = fit_of(fitted + step)
+            if tried[0] - value < CLOSE:
+                break
+            fitted = fitted + step
+            value, slope, curve = tried
+        spread_of_fit = float(np.linalg.slogdet(curve)[1]) / 2  # Laplace's approximation
+        at = (float(fitted[0]), float(fitted[1]))
+        return cls(middle, spread, at, floor, value - spread_of_fit)
+
+    def probabilities(self, scores: Scores) -> Scores:
+        """Return the probabilities of "yes" of papers with these scores."""
+        constant, slope = self.coefficients
+        above = 1 / (1 + np.exp(-(constant + slope * (scores - self.middle) / self.spread)))
+        return np.asarray(self.floor + (1 - self.floor) * above)
 
 
 def missing_distribution(seen: Figures) -> Scores:
     """Return the probability of each number of answers, from 0 to all, among the unread papers."""
     promised, barren = np.log(seen.promised + 0.1), np.log(seen.barren + 5)
     low, lowest = np.log(seen.low + 0.2), np.log(seen.lowest + 0.2)
-    rate = np.log((seen.low + 0.5) / (LOW * seen.read + 5))
-    read, last = np.log(seen.read), np.log(seen.last + 1)
-    unread, found = np.log(seen.unread), np.log(seen.found + 1)
-    left = _negative_binomial(
-        np.dot(LEFT_MEAN, [1, promised, barren]), np.dot(LEFT_SIZE, [1, barren, last]), seen.unread
-    )
-    random = _negative_binomial(
-        np.dot(RANDOM_MEAN, [1, rate, unread, promised]),
-        np.dot(RANDOM_SIZE, [1, read]),
-        seen.unread,
-    )
-    share = 1 / (1 + np.exp(-np.dot(IS_RANDOM, [1, low, lowest, read, found])))
-    return np.asarray((1 - share) * left + share * random)
+    found, read, last = np.log(seen.found + 1), np.log(seen.read), np.log(seen.last + 1)
+    mean = _exp(np.dot(LEFT_MEAN, [1, promised, barren]), 7)
+    size = _exp(np.dot(LEFT_SIZE, [1, barren, last]), 4)
+    logs = EVIDENCE * seen.floors
+    logs[0] += np.dot(NEVER_ERRS, [1, found, read, low, lowest])
+    weights = np.exp(logs - logs.max())
+    erring = FLOORS[1:] * UNREAD_SHARE * seen.unread
+    parts = [_negative_binomial(mean, size, seen.unread)]
+    parts += [_negative_binomial(mean + more, ERRING_SIZE, seen.unread) for more in erring]
+    return np.asarray(weights @ np.stack(parts) / weights.sum())
 
 
-def _negative_binomial(log_mean: float, log_size: float, most: int) -> Scores:
+def _exp(logarithm: float, most: float) -> float:
+    return float(np.exp(np.clip(logarithm, -most, most)))
+
+
+def _negative_binomial(mean: float, size: float, most: int) -> Scores:
     """Return the probabilities of 0 to `most`, which add up to 1."""
-    mean, size = np.exp(np.clip(log_mean, -7, 7)), np.exp(np.clip(log_size, -3, 4))
     numbers = np.arange(1, most + 1)
     steps = np.log((numbers - 1 + size) / numbers * mean / (size + mean))
     logs = np.concatenate([[0.0], np.cumsum(steps)])

@@ -38,6 +38,27 @@ _ASKING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+# "what work exists on …", "what is known about …", "is there evidence that …"
+_ASKING_FOR_WORK = re.compile(
+    r"""
+    ^(?:
+      (?: what | which | is\ there | are\ there | find | show\ me | give\ me | summari[sz]e )\s+
+      (?:(?: any | all | the )\s+)? (?:(?!\w*s\b)[\w-]+\s+){0,2}?
+      (?: work | research | evidence | literature | findings | results )\b
+      (?:\s+(?: is\ there | are\ there | there\ is | exists? | do\ we\ have | is\ available
+              | (?: has | have ) \ been \ (?: done | published | reported ) )\b)?
+      (?:\s+(?: on | about | for | of | that | into | which )\b)?
+      | what\s+(?: is | has\ been | was | do\ we | (?: do | does ) \ (?:the\ )?
+                (?: papers | researchers | authors | people | literature ))
+        \s+(?: known | know | done | tried | said | say | written | published | proposed | reported
+              | found | learned )
+        \s+(?: about | on | for | of | to )\b
+    )
+    [\s,:]*
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
 _NUMBER_ASKED = re.compile(
     r"\b(?:how (?:many|much|long|short|far|fast|deep|large|big|small|often|high|low)"
     r"|what (?:\w+ ){0,2}?(?:share|fraction|percentage|proportion|number|rate|ratio|score|error"
@@ -46,14 +67,23 @@ _NUMBER_ASKED = re.compile(
 )
 
 
-# "which methods …", "how can memory be saved?": several papers answer.
+# "which methods …", "how can memory be saved?", "who proposes …": several papers answer.
 _SEVERAL_ASKED = re.compile(
     r"^(?:(?:which|what)\s+(?:\w+\s+)?(?!is\b|was\b|does\b|has\b)\w{3,}(?<!s)s\b"
+    r"|who\s+(?:else\s+)?(?!is\b|was\b|does\b)(?:have\b|\w{2,}s\b)"
     r"|how\s+(?:can|could|do\s+(?:we|you|people))\b|(?:list|find|show|give|name)\b)",
     re.IGNORECASE,
 )
+# "theoretical results on …": no question, and no statement either.
+_KIND_OF_WORK = re.compile(
+    r"^(?:[\w-]+\s+){0,3}?(?:algorithms|analyses|analysis|applications|approaches|attempts"
+    r"|comparisons|evidence|experiments|explanations|findings|literature|methods|models|papers"
+    r"|reports|research|results|reviews|solutions|strategies|studies|surveys|techniques|theories"
+    r"|theory|trials|ways|work)\s+(?:about|against|for|in|into|of|on|that|to|using|which|with)\b",
+    re.IGNORECASE,
+)
 _FACT_ASKED = re.compile(
-    r"^(?:who|whose|when|where|is|are|was|were|do|does|did|has|have|can|could"
+    r"^(?:who|whose|when|where"
     r"|(?:(?:by|at|to|from|in|on|for|with)\s+)?(?:what|which)\s+(?!is\b|are\b|was\b|were\b|do))\b",
     re.IGNORECASE,
 )
@@ -67,19 +97,20 @@ class QuestionForm(StrEnum):
 
     SET = "set"  # all that deal with something: "which papers …", or a topic
     FACT = "fact"  # one fact, which one paper states
-    EXPLANATION = "explanation"  # how something works, which a few papers say; a statement
+    EXPLANATION = "explanation"  # how something works, or whether, which a few papers say
 
 
 def form_of(question: str) -> QuestionForm:
     """Return how many papers the question is after, by its words."""
-    rest = strip_asking(question)
-    if rest != question.strip().rstrip("?").strip() or _SEVERAL_ASKED.match(question.strip()):
+    asked = question.strip()
+    if strip_asking(asked) != asked.rstrip("?").strip() or _SEVERAL_ASKED.match(asked):
         return QuestionForm.SET
-    if asks_for_number(question) or _FACT_ASKED.match(question.strip()):
+    if asks_for_number(asked) or _FACT_ASKED.match(asked):
         return QuestionForm.FACT
-    is_topic = len(content_words(question)) <= TOPIC and not question.rstrip().endswith((".", "?"))
-    if is_topic and not _ASKING_WORD.match(question.strip()):
-        return QuestionForm.SET
+    if not asked.endswith((".", "?")) and not _ASKING_WORD.match(asked):
+        is_topic = len(content_words(asked)) <= TOPIC
+        if is_topic or _KIND_OF_WORK.match(asked):
+            return QuestionForm.SET
     return QuestionForm.EXPLANATION
 
 
@@ -122,7 +153,8 @@ def strip_asking(question: str) -> str:
     An embedding of "which papers train without X?" lies near texts about papers; one of "train
     without X" near texts about X.
     """
-    text = _ASKING.sub(r"\1", question.strip(), count=1).strip().rstrip("?").strip()
+    text = _ASKING.sub(r"\1", question.strip(), count=1)
+    text = _ASKING_FOR_WORK.sub("", text, count=1).strip().rstrip("?").strip()
     return text if _WORD.search(text) else question.strip()
 
 

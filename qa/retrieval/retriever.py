@@ -178,13 +178,14 @@ class _Exact:
         """Return the ids of the papers that have any of them."""
         return list(dict.fromkeys(chain.from_iterable(self.having.values())))
 
-    def shares(self, ids: Sequence[str]) -> Scores:
-        """Return what share of the words that some paper has each paper has, (n,)."""
+    def adds(self, ids: Sequence[str]) -> Scores:
+        """Return what each paper's share of the words that some paper has adds to its score."""
         total = sum(self.rarities[word] for word, having in self.having.items() if having)
         shares = np.zeros(len(ids))
         for word, having in self.having.items():
             shares += [self.rarities[word] * having.get(id_, 0.0) for id_ in ids]
-        return shares / (total or 1.0)
+        weight = scoring.EXACT if self.decides else scoring.EXACT_BESIDE
+        return weight * shares / (total or 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ class Retriever:
         vector = query.vector
         scores = found.scores(vector, self._mean, scoring.KEYWORDS)
         words = self._word_cosines(question, found.ids, scores)
-        keywords, extra = scoring.KEYWORDS, scoring.EXACT * exact.shares(found.ids)
+        keywords, extra = scoring.KEYWORDS, exact.adds(found.ids)
         if words is not None:
             keywords = scoring.KEYWORDS_BESIDE_WORDS
             extra = extra + scoring.WORDS * (words.means - words.means.mean())
@@ -309,7 +310,7 @@ class Retriever:
         moved = Query(vector, asked.terms)
         found = self._candidates(moved, also=evidence.exact.papers)
         scores = found.scores(vector, self._mean, share)
-        scores = scores + scoring.EXACT * evidence.exact.shares(found.ids)
+        scores = scores + evidence.exact.adds(found.ids)
         return replace(search, moved=moved, ranking=_ranking(found.ids, scores), pseudo=pseudo)
 
     def _exact(self, question: str) -> _Exact:

@@ -3,9 +3,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.retrieval.estimate import Figures, calibrated, estimate, missing_distribution
+from qa.retrieval.estimate import (
+    FLOORS,
+    Calibration,
+    Figures,
+    estimate,
+    missing_distribution,
+)
 
-SEEN = Figures(promised=1.0, unread=400, read=100, found=20, low=0, lowest=0, barren=30, last=20)
+SEEN = Figures(
+    promised=1.0,
+    unread=400,
+    read=100,
+    found=20,
+    low=0,
+    lowest=0,
+    barren=30,
+    last=20,
+    floors=np.zeros(len(FLOORS)),
+)
 
 
 def reading(answers, candidates, unread=-1.0):
@@ -69,7 +85,15 @@ def test_an_estimate_is_always_possible(answers, unread, score):
 
 def test_the_probabilities_add_up_to_one_for_huge_corpora_too():
     figures = Figures(
-        promised=50.0, unread=100_000, read=400, found=300, low=60, lowest=20, barren=0, last=90
+        promised=50.0,
+        unread=100_000,
+        read=400,
+        found=300,
+        low=60,
+        lowest=20,
+        barren=0,
+        last=90,
+        floors=np.linspace(-40, 0, len(FLOORS)),
     )
     for seen in (SEEN, figures):
         missing = missing_distribution(seen)
@@ -79,5 +103,26 @@ def test_the_probabilities_add_up_to_one_for_huge_corpora_too():
 
 def test_calibration_gives_high_scores_high_probabilities():
     scores = np.linspace(-1, 1, 40)
-    chances = calibrated(scores, (scores > 0.2).astype(float), np.array([-1.0, 0.2, 1.0]))
+    fitted = Calibration.fitted(scores, (scores > 0.2).astype(float), 0.0)
+    chances = fitted.probabilities(np.array([-1.0, 0.2, 1.0]))
     assert chances[0] < 0.1 < chances[1] < 0.9 < chances[2]
+
+
+def test_a_floor_fits_verdicts_that_are_yes_at_any_score_better():
+    scores = np.linspace(-2, 2, 100)
+    clean = (scores > 1).astype(float)
+    erring = clean.copy()
+    erring[[3, 17, 31, 44]] = 1.0
+
+    def gain(yes):
+        with_floor, without = (Calibration.fitted(scores, yes, floor) for floor in (0.05, 0.0))
+        return with_floor.evidence - without.evidence
+
+    assert gain(erring) > 2
+    assert gain(clean) < 0
+
+
+@pytest.mark.parametrize("yes", [np.zeros(30), np.ones(30)])
+def test_verdicts_of_one_kind_can_be_calibrated(yes):
+    fitted = Calibration.fitted(np.zeros(30), yes, 0.02)
+    assert 0.02 <= fitted.probabilities(np.array([5.0]))[0] <= 1
