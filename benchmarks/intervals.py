@@ -25,7 +25,8 @@ from qa.answering.evaluate import GoldJudge, load_questions, score
 from qa.answering.reading import Limits
 from qa.config import APP, Config
 from qa.corpus.papers import title_key
-from qa.library import open_library, run
+from qa.library.opening import open_library
+from qa.library.waiting import run
 from qa.progress import ignore_progress
 
 FLIPS = (0.0, 0.02, 0.05, 0.1)

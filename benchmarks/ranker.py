@@ -18,7 +18,7 @@ from our_program import OurProgram
 
 from qa.answering.reading import ReadingHistory
 from qa.config import Config
-from qa.library import open_library
+from qa.library.opening import open_library
 from qa.progress import ignore_progress
 from qa.retrieval.relevance import Relevance, Verdict
 from qa.retrieval.retriever import Retriever

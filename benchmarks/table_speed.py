@@ -23,7 +23,7 @@ from chat_server import ChatServer  # type: ignore[import-not-found]
 from qa import fill_table
 from qa.answering.judge import PARALLEL
 from qa.config import configured
-from qa.library import open_library
+from qa.library.opening import open_library
 
 WAIT = 0.2  # seconds that the server takes for a call
 COLUMNS = ("Method", "Data set", "Size", "Result", "Code: is the code released?")

@@ -33,7 +33,9 @@ from qa.answering.events import RoundRead
 from qa.answering.reading import Limits
 from qa.config import APP, Config
 from qa.corpus.papers import Paper, title_key
-from qa.library import Library, open_library, run
+from qa.library.library import Library
+from qa.library.opening import open_library
+from qa.library.waiting import run
 from qa.progress import ignore_progress
 
 PACKAGE = "asreview==2.2"

@@ -23,20 +23,11 @@ if TYPE_CHECKING:
     from qa.corpus.papers import Paper
     from qa.errors import QAError
     from qa.index.build import BuildReport
-    from qa.library import (
-        Found,
-        Library,
-        aask,
-        arebuild,
-        asearch,
-        ask,
-        open_corpus,
-        rebuild,
-        search,
-    )
+    from qa.library.functions import aask, arebuild, asearch, ask, open_corpus, rebuild, search
+    from qa.library.library import Found, Library
+    from qa.library.tables import afill_table, fill_table
     from qa.llama_index.build import build
     from qa.progress import Progress
-    from qa.tables import afill_table, fill_table
 
 __all__ = [
     "Answer",
@@ -77,9 +68,10 @@ __all__ = [
 
 _MODULES = {
     **dict.fromkeys(
-        ("aask", "arebuild", "asearch", "ask", "open_corpus", "rebuild", "search"), "qa.library"
+        ("aask", "arebuild", "asearch", "ask", "open_corpus", "rebuild", "search"),
+        "qa.library.functions",
     ),
-    **dict.fromkeys(("Found", "Library"), "qa.library"),
+    **dict.fromkeys(("Found", "Library"), "qa.library.library"),
     **dict.fromkeys(
         ("Judging", "Learned", "Piece", "Ranked", "ReadingOver", "RoundRead", "Scored"),
         "qa.answering.events",
@@ -94,7 +86,7 @@ _MODULES = {
     "BuildReport": "qa.index.build",
     "build": "qa.llama_index",
     "Progress": "qa.progress",
-    **dict.fromkeys(("afill_table", "fill_table"), "qa.tables"),
+    **dict.fromkeys(("afill_table", "fill_table"), "qa.library.tables"),
 }
 
 

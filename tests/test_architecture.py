@@ -17,7 +17,7 @@ LAYERS = [
     *("index", "retrieval"),
     "answering",
     *("export", "tracing"),
-    *("library", "tables", "session"),
+    "library",
     *("llama_index", "mcp", "web", "cli"),
     "__main__",
 ]

@@ -22,7 +22,8 @@ from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
 from qa.retrieval.conditions import is_negated
 from qa.retrieval.relevance import Relevance, Verdict
-from qa.retrieval.retriever import Retriever, Search
+from qa.retrieval.retriever import Retriever
+from qa.retrieval.search import Search
 
 SENTENCES = 2  # shown for a paper where no judge has pointed at any
 MISSES = 3  # papers named as nearest where nothing answers

@@ -14,7 +14,7 @@ from qa.answering.writer import NumberedPaper
 from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
-from qa.retrieval.retriever import Search
+from qa.retrieval.search import Search
 
 
 @dataclass(frozen=True, slots=True)

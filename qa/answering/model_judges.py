@@ -24,7 +24,8 @@ from qa.answering.verdict_cache import VerdictCache
 from qa.corpus.papers import Paper
 from qa.llm.messages import Chat
 from qa.llm.prompts import Prompt
-from qa.retrieval.retriever import Retriever, Search
+from qa.retrieval.retriever import Retriever
+from qa.retrieval.search import Search
 
 PROMPTS = ("judge.system", "judge.user", "judge_one.system", "judge_one.user")
 ENOUGH = 3 * DISTANT  # papers in the lower half of a ranking, so that some tell of the far end

@@ -49,7 +49,7 @@ from qa.corpus.papers import Paper
 from qa.errors import ChatError
 from qa.llm.messages import Usage
 from qa.progress import Work, observed
-from qa.retrieval.retriever import Scope, Search
+from qa.retrieval.search import Scope, Search
 
 if TYPE_CHECKING:
     from qa.answering.verify.checks import Checked

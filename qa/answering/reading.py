@@ -10,7 +10,7 @@ from qa.errors import UsageError
 from qa.llm.messages import Usage
 from qa.retrieval.estimate import Estimate
 from qa.retrieval.relevance import Relevance, Verdict
-from qa.retrieval.retriever import Scope
+from qa.retrieval.search import Scope
 from qa.retrieval.stopping import MOST_PAPERS, MOST_SECONDS
 
 

@@ -24,7 +24,8 @@ from qa.corpus.papers import Paper
 from qa.errors import ChatBadReply, ChatContextTooLong, ChatError, ChatRefused
 from qa.llm.messages import CHARACTERS_PER_TOKEN, Chat, Message, Usage
 from qa.llm.prompts import Prompt, as_material, one_line
-from qa.retrieval.retriever import Retriever, Search
+from qa.retrieval.retriever import Retriever
+from qa.retrieval.search import Search
 
 REPLY_TOKENS = 40  # of one cell: its key, its sentence and a few words
 

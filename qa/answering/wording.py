@@ -9,7 +9,7 @@ from qa.answering.safe_text import clean_line
 from qa.answering.table import CellState, Table
 from qa.corpus.papers import Paper
 from qa.retrieval.relevance import Likelihood, Relevance
-from qa.retrieval.retriever import Scope
+from qa.retrieval.search import Scope
 
 UNREAD = "No chat model has read them."
 WHY_STOPPED = {  # why the reading ended, for people

@@ -27,7 +27,10 @@ from qa.corpus.filters import Filters
 from qa.corpus.papers import Paper
 from qa.export.formats import Format, export_papers
 from qa.export.json import answer_json, dump
-from qa.library import HOW_TO_WRITE, AskOptions, EventListener, Library, open_library, run
+from qa.library.chat_model import HOW_TO_WRITE
+from qa.library.library import AskOptions, EventListener, Library
+from qa.library.opening import open_library
+from qa.library.waiting import run
 
 READ_ON = "To read on, ask the same again with --recall 0.95: what was read costs nothing."
 NO_CONDITIONS = "--no-conditions asks every paper, taking these words as words."

@@ -41,7 +41,9 @@ from qa.errors import (
     UsageError,
 )
 from qa.export.json import answer_document
-from qa.library import AskOptions, Library, open_library, run
+from qa.library.library import AskOptions, Library
+from qa.library.opening import open_library
+from qa.library.waiting import run
 from qa.llm.prompts import VARIABLES, load_prompt
 
 JOBS = 4  # questions at once: more than a laptop's model server serves, few for a public one

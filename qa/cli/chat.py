@@ -38,7 +38,10 @@ from qa.errors import ConfigError, QAError, UsageError
 from qa.export.markdown import Section, transcript
 from qa.export.references import answer_papers
 from qa.index.layout import replace_file
-from qa.library import HOW_TO_WRITE, AskOptions, Library, open_library, run
+from qa.library.chat_model import HOW_TO_WRITE
+from qa.library.library import AskOptions, Library
+from qa.library.opening import open_library
+from qa.library.waiting import run
 from qa.llm.messages import Usage
 from qa.llm.pricing import cost_usd
 from qa.llm.prompts import load_prompt

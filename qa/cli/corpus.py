@@ -28,17 +28,12 @@ from qa.export.references import exported_papers
 from qa.index.integrity import StoreStatus
 from qa.index.reading_report import ReadingReport, summed
 from qa.index.store import CorpusStore
-from qa.library import (
-    built_line,
-    model_identity,
-    open_library,
-    rebuild_store,
-    verdicts_path,
-)
+from qa.library.chat_model import model_identity, verdicts_path
+from qa.library.opening import built_line, open_library, rebuild_store
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.models import DEFAULT_MODEL, NO_MODEL
-from qa.retrieval.retriever import Scope
+from qa.retrieval.search import Scope
 
 
 def rebuild_stores(

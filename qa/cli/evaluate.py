@@ -30,7 +30,9 @@ from qa.cli.display.progress import Display
 from qa.config import Config
 from qa.corpus.papers import title_key
 from qa.export.json import dump
-from qa.library import AskOptions, Library, open_library, run
+from qa.library.library import AskOptions, Library
+from qa.library.opening import open_library
+from qa.library.waiting import run
 from qa.progress import Progress
 
 # Measures between 0 and 1, printed with two decimals; the others are counts.

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from qa.cli.corpus import print_paper
 from qa.corpus.filters import Filters
-from qa.library import Library
+from qa.library.library import Library
 from qa.retrieval.relevance import Relevance
 
 KEYS = {"y": Relevance.YES, "p": Relevance.PARTLY, "n": Relevance.NO}

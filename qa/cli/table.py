@@ -23,9 +23,10 @@ from qa.corpus.papers import Paper
 from qa.errors import UsageError
 from qa.export.formats import TableFormat
 from qa.export.table import cell_text, near_sentence, written
-from qa.library import Library, open_library
+from qa.library.library import Library
+from qa.library.opening import open_library
+from qa.library.tables import expected_table, fill_table
 from qa.llm.pricing import cost_usd
-from qa.tables import expected_table, fill_table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

@@ -15,7 +15,9 @@ from qa.config import Config, configured
 from qa.corpus.papers import Record
 from qa.errors import CorpusError, UsageError
 from qa.index.layout import writing_errors
-from qa.library import Library, log, open_library
+from qa.library.functions import log
+from qa.library.library import Library
+from qa.library.opening import open_library
 from qa.llama_index.documents import LoadedText, fields_of, import_documents
 from qa.progress import ProgressListener, ignore_progress
 

@@ -27,7 +27,8 @@ from qa.answering.reading import Limits
 from qa.answering.results import Answer, ListedPaper
 from qa.answering.wording import coverage_line, qualifier
 from qa.corpus.filters import EVERYTHING, Filters
-from qa.library import NO_LIMITS, Library, open_corpus
+from qa.library.functions import open_corpus
+from qa.library.library import NO_LIMITS, Library
 from qa.llama_index.nodes import paper_nodes
 
 Item = Piece | Answer | BaseException  # of a stream; an answer or an error is its last one

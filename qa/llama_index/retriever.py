@@ -13,7 +13,10 @@ from qa.answering.reading import Limits
 from qa.answering.results import ListedPaper
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.errors import ConfigError, UsageError
-from qa.library import HOW_TO_WRITE, NO_LIMITS, AskOptions, Library, log, open_corpus, run
+from qa.library.chat_model import HOW_TO_WRITE
+from qa.library.functions import log, open_corpus
+from qa.library.library import NO_LIMITS, AskOptions, Library
+from qa.library.waiting import run
 from qa.llama_index.nodes import paper_nodes, sentence_nodes
 from qa.progress import Work, observed
 from qa.retrieval.query import checked_question

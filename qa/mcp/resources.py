@@ -9,10 +9,10 @@ from pydantic import Field
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import source_name
 from qa.corpus.papers import Paper
-from qa.library import Library
+from qa.library.library import Library
+from qa.library.session import Session
 from qa.mcp.progress import reporting
 from qa.retrieval.query import encodable
-from qa.session import Session
 
 PAGE = 100  # papers on a page of the list; each as a resource of its own would be too many
 

@@ -10,10 +10,10 @@ from qa.answering.results import Answer, Coverage, ListedPaper, Outcome, Stopped
 from qa.answering.safe_text import clean, clean_line
 from qa.answering.wording import WHY_STOPPED, missing_text, source_name
 from qa.corpus.papers import Paper
-from qa.library import Found, Library
+from qa.library.library import Found, Library
 from qa.retrieval.conditions import Conditions
 from qa.retrieval.relevance import Likelihood, Relevance
-from qa.retrieval.retriever import Scope
+from qa.retrieval.search import Scope
 
 AskOutcome = Literal["answered", "evidence", "not_in_corpus", "nothing_retrieved"]
 Match = Literal["yes", "partly", "likely", "possible", "further", "ranked"]

@@ -13,10 +13,10 @@ from pydantic import AnyUrl, ValidationError
 from qa import __version__
 from qa.config import error_text
 from qa.errors import QAError
+from qa.library.session import Session
 from qa.mcp.resources import PAGE, Resources, answer_prompt, survey_prompt
 from qa.mcp.tools import Tools
 from qa.retrieval.query import encodable
-from qa.session import Session
 
 NAME = "ask-papers"
 INSTRUCTIONS = """\

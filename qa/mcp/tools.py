@@ -15,7 +15,10 @@ from qa.corpus.filters import Filters
 from qa.corpus.readers.corpus import Corpus
 from qa.errors import QAError, StoreError, UsageError
 from qa.index.store import CorpusStore
-from qa.library import Library
+from qa.library.library import Library
+from qa.library.session import Session
+from qa.library.tables import afill_table
+from qa.library.waiting import in_thread, run_to_end
 from qa.mcp.progress import ProgressReporter, reporting
 from qa.mcp.schemas import (
     AskResult,
@@ -33,8 +36,6 @@ from qa.mcp.schemas import (
 )
 from qa.mcp.table import TableResult, table_result, table_text
 from qa.retrieval.query import LONGEST, checked_question, encodable
-from qa.session import Session, in_thread, run_to_end
-from qa.tables import afill_table
 
 R = TypeVar("R", AskResult, SearchResult)
 

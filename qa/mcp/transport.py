@@ -15,7 +15,7 @@ from qa.config import Config
 from qa.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from qa.session import Session
+    from qa.library.session import Session
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ALL_ADDRESSES = ("0.0.0.0", "::", "")  # noqa: S104 - what is refused
@@ -89,7 +89,7 @@ def serve(config: Config, address: Address | None, on_notice: Callable[[str], No
     if importlib.util.find_spec("mcp") is None:
         raise ConfigError("This needs the package mcp: pip install 'ask-papers[mcp]'")
     from qa.index.store import CorpusStore
-    from qa.session import Session
+    from qa.library.session import Session
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     session = Session(config, on_notice)

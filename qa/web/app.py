@@ -32,9 +32,11 @@ from qa.export.html import answer_html, web_address
 from qa.export.json import answer_json
 from qa.export.markdown import answer_markdown
 from qa.export.references import answer_papers
-from qa.library import HOW_TO_WRITE, Library
+from qa.library.chat_model import HOW_TO_WRITE
+from qa.library.library import Library
+from qa.library.session import Session
+from qa.library.waiting import in_thread
 from qa.retrieval.query import checked_question
-from qa.session import Session, in_thread
 from qa.web.asking import Run, Runs
 from qa.web.history import FILE, Entry, History
 from qa.web.pages import STATIC, Card, answer_lines, curve, rendered

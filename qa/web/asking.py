@@ -12,9 +12,9 @@ from qa.answering.verify import Finding
 from qa.answering.wording import counted, missing_text, reading_line
 from qa.answering.writer import NumberedPaper
 from qa.errors import QAError
-from qa.library import AskOptions, Library
+from qa.library.library import AskOptions, Library
+from qa.library.session import Session
 from qa.progress import Progress
-from qa.session import Session
 from qa.web.history import Entry
 
 MOST_RUNNING = 16  # questions answered at once

@@ -12,10 +12,11 @@ from qa.answering.results import Answer, Evidence
 from qa.answering.wording import counted, missing_text
 from qa.answering.writer import NumberedPaper
 from qa.corpus.papers import Paper
-from qa.library import Library
+from qa.library.library import Library
 from qa.retrieval.estimate import Estimate
 from qa.retrieval.relevance import Likelihood, Relevance, Verdict
-from qa.retrieval.retriever import Retriever, Search
+from qa.retrieval.retriever import Retriever
+from qa.retrieval.search import Search
 from qa.web.history import Entry
 
 MOST_KEPT = 32  # rankings

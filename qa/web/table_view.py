@@ -10,9 +10,10 @@ from qa.corpus.papers import Paper
 from qa.errors import QAError, UsageError
 from qa.export.formats import TableFormat
 from qa.export.table import written
-from qa.library import Library
-from qa.session import Session, in_thread
-from qa.tables import fill_rows, known_table, reader_cells
+from qa.library.library import Library
+from qa.library.session import Session
+from qa.library.tables import fill_rows, known_table, reader_cells
+from qa.library.waiting import in_thread
 from qa.web.history import Entry
 from qa.web.screening import Rankings, answer_of, screen
 

@@ -9,7 +9,7 @@ from qa.answering.results import Coverage
 from qa.llm.messages import Usage
 from qa.retrieval.query import Query
 from qa.retrieval.relevance import Verdict
-from qa.retrieval.retriever import Ranking, Search
+from qa.retrieval.search import Ranking, Search
 
 QUESTION = Question("q", "set", "which?", frozenset({"a", "b"}), frozenset({"p"}))
 

@@ -24,7 +24,10 @@ from qa.cli.batch import MAX_FAILURES, settings_digest
 from qa.config import configured
 from qa.corpus.filters import EVERYTHING
 from qa.errors import UsageError
-from qa.library import Library, open_corpus, open_library, verdicts_path
+from qa.library.chat_model import verdicts_path
+from qa.library.functions import open_corpus
+from qa.library.library import Library
+from qa.library.opening import open_library
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.llm.llama_cpp.model_file import ModelFile
 from qa.llm.prompts import load_prompt

@@ -15,7 +15,7 @@ from terminal import CTRL_C, CTRL_D, READY, UP, Terminal
 from qa.answering.followup import Interpretation, Turn
 from qa.cli.chat import COMMANDS, save
 from qa.errors import ConfigError
-from qa.library import open_corpus
+from qa.library.functions import open_corpus
 
 PAGE = (paths.DOCS / "conversation.md").read_text(encoding="utf-8")
 FIRST = "which papers train without backprop?"

@@ -6,7 +6,7 @@ import pytest
 from chat_server import ChatServer
 
 from qa.errors import UsageError
-from qa.library import open_corpus
+from qa.library.functions import open_corpus
 
 QUESTION = "what was compared on balconies, in bread or in cities?"
 TOMATOES = "Growing Tomatoes on Balconies"

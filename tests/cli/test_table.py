@@ -17,7 +17,7 @@ from table_model import COLUMNS, LABELS, TableModel
 
 from qa.config import Config
 from qa.corpus.papers import title_key
-from qa.library import open_library
+from qa.library.opening import open_library
 
 BACKPROP = "which papers train without backprop?"
 OPTIONS = [word for name, asks in COLUMNS.items() for word in ("-c", f"{name}: {asks}")]

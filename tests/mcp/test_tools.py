@@ -23,7 +23,7 @@ from scripted_model import LabelModel
 
 from qa.config import configured
 from qa.index.layout import StoreLayout
-from qa.library import open_library
+from qa.library.opening import open_library
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from mcp import Client, StdioServerParameters, stdio_client
 from scripted_model import LabelModel
 
 from qa.config import configured
+from qa.library.session import Session
 from qa.mcp.server import PaperServer
-from qa.session import Session
 
 BACKPROP = "which papers train without backprop?"
 ONE_CALL = {"question": BACKPROP, "read_at_most": 2}  # to judge, before the one to write

@@ -24,7 +24,7 @@ from scripted_model import LabelModel
 from qa.answering.reading import Limits
 from qa.config import Traces, configured
 from qa.errors import ChatError, ConfigError
-from qa.library import open_library
+from qa.library.opening import open_library
 from qa.progress import Work
 from qa.tracing.spans import recorded
 

@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from web_page import every, one, serving, until
 
 from qa.config import configured
-from qa.library import open_library
+from qa.library.opening import open_library
 
 BACKPROP = "which papers train without backprop?"
 

@@ -16,7 +16,7 @@ from qa.corpus.papers import Paper
 from qa.llm.messages import Usage
 from qa.retrieval import scoring, stopping
 from qa.retrieval.relevance import Relevance, Verdict
-from qa.retrieval.retriever import PseudoFeedback, Search
+from qa.retrieval.search import PseudoFeedback, Search
 
 MAX_TERMS = 8  # of a query, by weight
 MAX_CHANGES = 6  # of terms that rose, and of terms that fell

@@ -20,7 +20,7 @@ from qa.answering.reading import Limits
 from qa.cli.display.progress import Display
 from qa.cli.display.verbose import VerboseLog
 from qa.config import configured
-from qa.library import open_library
+from qa.library.opening import open_library
 from qa.progress import Progress
 from qa.retrieval.stopping import next_round, papers_left
 

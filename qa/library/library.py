@@ -1,20 +1,12 @@
-"""The Python API: one corpus open for questions, and the functions `qa.ask`, `search`, `rebuild`.
+"""One corpus open for questions: the commands, the page and the servers are written on `Library`.
 
-The commands, the assistants' server and the LlamaIndex classes are written on `Library`. Functions
-that take a corpus use the settings of the environment; arguments take their place. Errors that a
-caller can act on are `QAError`s.
+Errors that a caller can act on are `QAError`s.
 """
 
-import asyncio
-import functools
-import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextvars import copy_context
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Self
 
 from qa.answering.assemble import (
     SENTENCES,
@@ -27,7 +19,6 @@ from qa.answering.assemble import (
 from qa.answering.entrance_test import EntranceTest, unfit_text
 from qa.answering.events import Asked, Finished
 from qa.answering.judge import Judge
-from qa.answering.model_judges import PROMPTS as JUDGE_PROMPTS
 from qa.answering.model_judges import ModelIdentity, ModelJudges, entrance_test
 from qa.answering.pipeline import Pipeline
 from qa.answering.reader_verdicts import FILE as READER_VERDICTS
@@ -35,101 +26,38 @@ from qa.answering.reader_verdicts import ReaderVerdicts
 from qa.answering.reading import Limits, Reading
 from qa.answering.results import Answer, Evidence, ListedPaper
 from qa.answering.writer import Writer
-from qa.config import Config, configured
+from qa.config import Config
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.corpus.papers import Paper
-from qa.errors import ChatError, ConfigError, StoreError, StoreMissing, UsageError
-from qa.index.build import BuildReport
+from qa.errors import ChatError, ConfigError, StoreError, UsageError
 from qa.index.embedding.base import Embedder
 from qa.index.generation import Generation
-from qa.index.locks import LockHolder
-from qa.index.store import CorpusStore
+from qa.library.chat_model import HOW_TO_WRITE, model_identity, verdicts_path
+from qa.library.waiting import blocking, threaded
 from qa.llm.client import OpenAIChat, Timeouts
 from qa.llm.llama_cpp.chat import LocalModel
-from qa.llm.llama_cpp.model_file import is_model_file
 from qa.llm.messages import Chat
-from qa.llm.models import choose_model
 from qa.llm.prompts import load_prompt
-from qa.progress import ProgressListener, Work, hooks, ignore_progress, observed
+from qa.progress import Work, hooks, observed
 from qa.retrieval.conditions import Conditions, read_conditions
 from qa.retrieval.query import checked_question, has_content, on_one_line
 from qa.retrieval.relevance import Relevance, Rounds, Verdict
-from qa.retrieval.retriever import Retriever, Scope
+from qa.retrieval.retriever import Retriever
+from qa.retrieval.search import Scope
 from qa.tracing import spans_of
 
-P = ParamSpec("P")
-T = TypeVar("T")
 EventListener = Callable[[object], None]  # called with each of `qa.answering.events`
 NoticeListener = Callable[[str], None]  # called with a line that the user should know
 
 NO_LIMITS = Limits()
-POLL = 0.1  # seconds between looks at whether the caller was cancelled
 LOOPBACK = "http://127.0.0.1"  # where local models are, which cost nothing
-MOST_NOTES = 10  # lines; a folder of a thousand old files would fill the screen
 WRITER_PROMPTS = ("answer.system", "answer.user")
-HOW_TO_WRITE = (
-    "For a written answer set OPENAI_API_KEY, OPENAI_BASE_URL to any OpenAI-compatible server "
-    "(Ollama: http://localhost:11434/v1), or QA_MODEL to a model file (.gguf)."
-)
-log = logging.getLogger("qa")
 
 hooks.append(spans_of)  # work becomes OpenTelemetry spans where the program has set that up
 
 
 def ignore_event(_: object) -> None:
     """Do nothing with an event or a notice."""
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Return the work's result, done in an event loop of its own, even where another one runs.
-
-    Ctrl-C cancels the work.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    begun: Future[Callable[[], object]] = Future()
-
-    async def cancellable() -> T:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        begun.set_result(lambda: loop.call_soon_threadsafe(task.cancel))
-        return await task
-
-    with ThreadPoolExecutor(1) as thread:
-        result = thread.submit(copy_context().run, asyncio.run, cancellable())
-        caller = asyncio.current_task()
-        try:
-            while not wait([result], POLL).done:
-                if caller is not None and caller.cancelling():
-                    raise asyncio.CancelledError  # this is how asyncio.run passes Ctrl-C on
-            return result.result()
-        finally:
-            if not result.done():
-                begun.result()()
-
-
-def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """Return the coroutine function as one that waits; it may be called in a running loop too."""
-
-    @functools.wraps(work)
-    def waiting(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(work(*args, **kwargs))
-
-    waiting.__name__ = work.__name__.removeprefix("a")
-    return waiting
-
-
-def _in_thread(work: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Return the function as a coroutine function that works beside the running event loop."""
-
-    @functools.wraps(work)
-    async def beside(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.to_thread(work, *args, **kwargs)
-
-    beside.__name__ = f"a{work.__name__}"
-    return beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +235,7 @@ class Library:
             papers = papers_by_score(search, retriever, search.ranking.ids[:limit], sentences=1)
             return Found(listed_papers(papers), retriever.scope, asked.notes + notes_on(search))
 
-    asearch = _in_thread(search)
+    asearch = threaded(search)
 
     def retriever(self, filters: Filters = EVERYTHING) -> Retriever:
         """Return what ranks the papers that pass the filters."""
@@ -495,204 +423,3 @@ async def _run(parts: PipelineParts, asked: Asked, on_event: EventListener) -> F
             raise
         work.result = finished
     return finished
-
-
-def open_library(
-    config: Config,
-    on_progress: ProgressListener = ignore_progress,
-    on_notice: NoticeListener = ignore_event,
-    *,
-    chat: bool = True,
-    refresh: bool = False,
-) -> Library:
-    """Open the corpus's store, building it first if there is none, or with `refresh` in any case.
-
-    Without `chat` no model is chosen. Raises QAError.
-    """
-    model = model_or_failure(config) if chat else None
-    store = CorpusStore(config, on_progress=on_progress)
-    if refresh:
-        on_notice(built_line(rebuild_store(store, on_notice)))
-    try:
-        generation = store.open()
-    except StoreMissing:
-        on_notice(f"Building the vector store for {config.corpus}, once.")
-        on_notice(built_line(rebuild_store(store, on_notice)))
-        generation = store.open()
-    try:
-        if generation.corpus_changed(store.corpus):
-            changed = "The corpus has changed since the store was built."
-            on_notice(f"{changed} Take it in with: {config.rebuild_command}")
-        return Library(config, generation, store.embedder, model, on_notice)
-    except BaseException:
-        generation.close()
-        raise
-
-
-def model_of(config: Config) -> str | LocalModel | None:
-    """Return the chat model that the settings mean: its name or its file; None: no model."""
-    if config.model is not None and is_model_file(config.model, config.base_url):
-        return LocalModel.find(config.model)
-    return choose_model(config.model, config.api_key, config.base_url)
-
-
-def model_or_failure(config: Config) -> str | LocalModel | ChatError | None:
-    """Return the chat model, or why it cannot be told where its server fails."""
-    try:
-        return model_of(config)
-    except ChatError as exc:
-        if not (config.base_url or config.api_key):  # a setting is missing, no server fails
-            raise
-        return exc
-
-
-def model_identity(config: Config, model: str | LocalModel) -> ModelIdentity:
-    """Return what verdicts and the entrance test of the model depend on; raises PromptError."""
-    prompts = {name: load_prompt(name, config.prompts) for name in JUDGE_PROMPTS}
-    if isinstance(model, LocalModel):
-        return ModelIdentity(model.name, model.file.fingerprint, prompts, runs_here=True)
-    return ModelIdentity(model, config.base_url or "", prompts, runs_here=False)
-
-
-def verdicts_path(config: Config) -> Path:
-    """Return the file in which the chat model's verdicts are kept."""
-    return config.cache / "verdicts.sqlite"
-
-
-def rebuild_store(
-    store: CorpusStore, on_notice: NoticeListener, *, force: bool = False
-) -> BuildReport:
-    """Bring a store up to date, after another process that is doing so. Raises QAError.
-
-    `on_notice` is called with whom we wait for, what had to be guessed, and what was left out.
-    """
-
-    def waiting(holder: LockHolder | None) -> None:
-        on_notice(f"Waiting for {holder or 'another process'}: it is building this store.")
-
-    with observed(Work("rebuild")) as work:
-        work.result = report = store.build(force=force, on_wait=waiting)
-    for note in report.notes[:MOST_NOTES]:
-        on_notice(note)
-    if len(report.notes) > MOST_NOTES:
-        on_notice(f"… and {len(report.notes) - MOST_NOTES:,} more files with guesses.")
-    reading = report.reading
-    if reading.skips:
-        command = f"qa status --skipped{store.config.corpus_option}"
-        on_notice(f"{reading.skipped_line} What and where: {command}")
-    if reading.warning:
-        on_notice(f"WARNING: {reading.warning}")
-    return report
-
-
-def built_line(report: BuildReport) -> str:
-    """Return what a rebuild did, in a line."""
-    changes = (
-        f"{report.new:,} new, {report.changed:,} changed, {report.removed:,} removed, "
-        f"{report.unchanged:,} unchanged"
-    )
-    skips = report.reading.skips
-    entries = "1 entry" if skips == 1 else f"{skips:,} entries"
-    skipped = f", {entries} skipped" if skips else ""
-    papers = "1 paper" if report.papers == 1 else f"{report.papers:,} papers"
-    return f"Vector store: {papers} ({changes}{skipped}) in {report.seconds:.1f} s."
-
-
-def open_corpus(  # noqa: PLR0913 - each is a setting of its own
-    corpus: Path | str | None = None,
-    *,
-    model: str | None = None,
-    config: Config | None = None,
-    refresh: bool = False,
-    on_progress: ProgressListener = ignore_progress,
-    on_notice: NoticeListener = log.warning,
-) -> Library:
-    """Open a corpus for questions, building its store first if there is none.
-
-    `corpus` is a folder or file, `model` a chat model's name ("none": without one), `config` what
-    the settings are taken from in place of the environment. With `refresh` what changed in the
-    corpus is taken in first. `on_progress` is called while a store is built, `on_notice` with lines
-    that a user should know; by default they are logged. Close the library after use, or open it in
-    a `with`. Raises QAError.
-    """
-    return open_library(configured(corpus, model, config), on_progress, on_notice, refresh=refresh)
-
-
-async def aask(  # noqa: PLR0913 - each is a setting of its own
-    question: str,
-    *,
-    corpus: Path | str | None = None,
-    model: str | None = None,
-    limits: Limits = NO_LIMITS,
-    filters: Filters = EVERYTHING,
-    conditions: bool = True,
-    cached: bool = True,
-    refresh: bool = False,
-    on_event: EventListener = ignore_event,
-    on_progress: ProgressListener = ignore_progress,
-    on_notice: NoticeListener = log.warning,
-) -> Answer:
-    """Answer a question from a corpus, as the command `ask` does.
-
-    `ask` waits; `aask` is for a running event loop. For several questions `open_corpus` once and
-    ask the library: that opens the store once. See there, and `Library.aask`, for the arguments.
-    Raises QAError.
-    """
-    opened = functools.partial(
-        open_corpus,
-        corpus,
-        model=model,
-        refresh=refresh,
-        on_progress=on_progress,
-        on_notice=on_notice,
-    )
-    with await asyncio.to_thread(opened) as library:
-        options = AskOptions(
-            limits, filters, conditions=conditions, cached=cached, on_event=on_event
-        )
-        return (await library.answer(question, options)).answer
-
-
-ask = blocking(aask)
-
-
-def search(  # noqa: PLR0913 - each is a setting of its own
-    question: str,
-    *,
-    limit: int = 10,
-    corpus: Path | str | None = None,
-    filters: Filters = EVERYTHING,
-    conditions: bool = True,
-    on_progress: ProgressListener = ignore_progress,
-    on_notice: NoticeListener = log.warning,
-) -> Found:
-    """Return the best papers for a question by score, as the command `qa search` does.
-
-    `asearch` works beside the running event loop. Raises QAError.
-    """
-    with open_library(configured(corpus), on_progress, on_notice, chat=False) as library:
-        return library.search(question, limit=limit, filters=filters, conditions=conditions)
-
-
-asearch = _in_thread(search)
-
-
-def rebuild(
-    corpus: Path | str | None = None,
-    *,
-    columns: Mapping[str, str] | None = None,
-    force: bool = False,
-    on_progress: ProgressListener = ignore_progress,
-    on_notice: NoticeListener = log.warning,
-) -> BuildReport:
-    """Bring a corpus's vector store up to date, as the command `qa rebuild` does.
-
-    Only new or changed text is embedded. With `force` all text is embedded and the store is written
-    from nothing. `columns` are a table's column names by field ({"title": "Article Title"}); they
-    are kept for later rebuilds. `arebuild` works beside the running event loop. Raises QAError.
-    """
-    store = CorpusStore(configured(corpus), columns=columns, on_progress=on_progress)
-    return rebuild_store(store, on_notice, force=force)
-
-
-arebuild = _in_thread(rebuild)

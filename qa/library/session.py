@@ -1,16 +1,18 @@
 """The library that all requests share: opened at the first one, and again after a rebuild."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from qa.config import Config
 from qa.errors import ChatError, StoreError
 from qa.index.layout import StoreLayout
-from qa.library import Library, model_of, model_or_failure, open_library
+from qa.library.chat_model import model_of, model_or_failure
+from qa.library.library import Library
+from qa.library.opening import open_library
+from qa.library.waiting import in_daemon_thread, in_thread
 from qa.llm.llama_cpp.chat import LocalModel
 from qa.progress import Progress
 
@@ -186,61 +188,3 @@ def _retrieve_error(opening: asyncio.Task[_OpenLibrary]) -> None:
     """Take the task's error, which asyncio would log as never retrieved."""
     if not opening.cancelled():
         opening.exception()
-
-
-_ending: set[asyncio.Task[Any]] = set()  # the event loop itself keeps only weak references
-
-
-async def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of the work; when cancelled, cancel the work once and let it clean up.
-
-    The MCP package cancels again at every await, which would interrupt the cleaning up.
-    """
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.cancel()
-        _ending.add(task)
-        task.add_done_callback(_ending.discard)
-        raise
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Return the result of the work, done in a thread; when cancelled, wait for the thread to end.
-
-    After that, what the thread was using may be closed.
-    """
-    thread = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        with suppress(Exception):
-            await thread
-        raise
-
-
-async def in_daemon_thread(work: Callable[[], T]) -> T:
-    """Return the result of the work, done in a thread that does not keep the program alive."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type] # without an error it is a T
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as exc:  # noqa: BLE001 - raised where the work is awaited
-            error = exc
-        with suppress(RuntimeError):  # the loop has ended: nothing waits any more
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return await done

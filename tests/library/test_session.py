@@ -14,7 +14,7 @@ from mcp_clients import (
 from qa.config import configured
 from qa.index.layout import StoreLayout
 from qa.index.locks import withdraw_lease, writer_lock
-from qa.library import open_library
+from qa.library.opening import open_library
 
 
 def test_the_store_is_built_at_first_use_once_for_all_who_wait(environment, small_corpus):

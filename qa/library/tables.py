@@ -15,15 +15,9 @@ from qa.answering.table_filler import Filled, TableFiller, nearest_cells, table_
 from qa.answering.writer import NumberedPaper
 from qa.corpus.filters import EVERYTHING, Filters
 from qa.errors import ChatError, UsageError
-from qa.library import (
-    NO_LIMITS,
-    AskOptions,
-    EventListener,
-    Library,
-    blocking,
-    ignore_event,
-    verdicts_path,
-)
+from qa.library.chat_model import verdicts_path
+from qa.library.library import NO_LIMITS, AskOptions, EventListener, Library, ignore_event
+from qa.library.waiting import blocking
 from qa.llm.messages import Chat
 from qa.llm.prompts import load_prompt
 from qa.retrieval.query import checked_question

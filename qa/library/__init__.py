@@ -1,0 +1,1 @@
+"""One corpus open for questions, and the Python API: commands, page and servers use it."""
