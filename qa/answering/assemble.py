@@ -50,13 +50,23 @@ def papers_by_verdict(
 ) -> tuple[NumberedPaper, ...]:
     """Return the papers that qualify by the judge's verdicts, fully before partly.
 
-    Within each they come in the order for the question as it was asked: what reading went after
-    last says little about the papers read first.
+    Within each those of the reader come first, then the papers that the judge is surest of. Where
+    it does not say how sure it is, they come in the order for the question as it was asked: what
+    reading went after last says little about the papers read first.
     """
     chosen = {verdict.paper_id: verdict for verdict in reading if verdict.qualifies}
-    ids = sorted(
-        chosen, key=lambda id_: (chosen[id_].relevance != Relevance.YES, -search.asked_score(id_))
-    )
+
+    def place(paper_id: str) -> tuple[bool, bool, float, float]:
+        verdict, score = chosen[paper_id], search.asked_score(paper_id)
+        certainty = verdict.certainty
+        return (
+            verdict.relevance != Relevance.YES,
+            certainty is not None,
+            -(certainty or 0.0),
+            -score,
+        )
+
+    ids = sorted(chosen, key=place)
     return tuple(
         NumberedPaper(
             n,

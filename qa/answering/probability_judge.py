@@ -31,10 +31,12 @@ class Calibration:
 
     line: float
 
-    def relevance(self, log_odds: float, score: float) -> Relevance:
-        """Return the verdict; `score` is the paper's share of the best ranking score."""
-        total = log_odds + SCORE_WEIGHT * (score - TYPICAL_SCORE)
-        return Relevance.YES if total >= self.line else Relevance.NO
+    def certainty(self, log_odds: float, score: float) -> float:
+        """Return how far a paper is above the line; below 0 it does not answer.
+
+        `score` is the paper's share of the best ranking score.
+        """
+        return log_odds + SCORE_WEIGHT * (score - TYPICAL_SCORE) - self.line
 
 
 class ProbabilityJudge:
@@ -110,8 +112,9 @@ class ProbabilityJudge:
         if probability is None:
             return Verdict(paper.id, None)
         score = self._score(question, paper.id)
-        relevance = self._calibration.relevance(log_odds(probability), score)
-        return Verdict(paper.id, relevance, probability=probability)
+        certainty = self._calibration.certainty(log_odds(probability), score)
+        relevance = Relevance.YES if certainty >= 0 else Relevance.NO
+        return Verdict(paper.id, relevance, probability=probability, certainty=certainty)
 
 
 def yes_probability(first_tokens: Mapping[str, float]) -> float | None:

@@ -28,6 +28,7 @@ class Verdict:
     relevance: Relevance | None
     sentences: tuple[int, ...] = ()  # numbers of the proving sentences, the clearest first
     probability: float | None = None  # of "yes" by the model's first token, where that was asked
+    certainty: float | None = None  # larger is surer; None: the judge does not say
     by_reader: bool = False  # a person's own, which counts above any model's
 
     @property

@@ -15,7 +15,10 @@ from chat_server import ChatServer
 from scripted_model import LabelModel
 
 import qa as package
+from qa.answering.judge import Judged
 from qa.config import configured
+from qa.library.waiting import run
+from qa.retrieval.relevance import Relevance, Verdict
 
 BACKPROP = "which papers train without backprop?"
 
@@ -285,3 +288,23 @@ def test_a_question_for_an_author_alone_lists_all_that_she_wrote(bibliography):
 def test_what_scores_cannot_see_is_said(bibliography):
     answer = package.ask("which papers do not prune networks?", corpus=bibliography, model="none")
     assert "not" in answer.notes[-1]
+
+
+class SureOfShortTitles:
+    """Says yes to everything, and is surer the shorter a title is."""
+
+    async def judge(self, question, papers):  # noqa: ARG002
+        return Judged(
+            tuple(
+                Verdict(paper.id, Relevance.YES, certainty=-float(len(paper.title)))
+                for paper in papers
+            )
+        )
+
+
+def test_papers_come_in_the_order_of_the_judges_certainty(asked):
+    with package.open_corpus(model="none") as library:
+        finished = run(library.judged_by(SureOfShortTitles(), BACKPROP))
+    lengths = [len(paper.title) for paper in finished.answer.papers]
+    assert len(lengths) > 2
+    assert lengths == sorted(lengths)
