@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from qa.answering.verify.checks import Checked
 
 REPLACED = "The model's answer %s. These are the papers and their sentences instead."
+DECLINED = "is that the corpus does not say, but its own judgements speak for these papers"
 LONG = 50  # papers still to be read: said before
 PAPERS_PER_ANSWER = 4  # read to find 95 % of the answers; 3 to 4 in four reviews, 11 in a fifth
 LEADING = 10  # papers named where scores alone decide
@@ -282,6 +283,8 @@ class Pipeline(Workflow):
             trouble = str(exc)
         rest, useless = draft.finish(broken_off=trouble is not None and not draft.endless)
         _show(ctx, rest, papers)
+        if draft.declined and ev.state.reading.by_probabilities:
+            useless = DECLINED  # small models decline what they have before their eyes
         if useless is not None:
             return _quotations(papers), (), (AnswerWarning("writer_replaced", REPLACED % useless),)
         if draft.declined:

@@ -83,6 +83,11 @@ class ReadingHistory:
         """Return whether there is any usable verdict that is not the reader's own."""
         return any(verdict.relevance and not verdict.by_reader for verdict in self)
 
+    @property
+    def by_probabilities(self) -> bool:
+        """Return whether the model was asked for probabilities, as small ones are."""
+        return any(verdict.probability is not None for verdict in self)
+
     def without_model(self) -> "ReadingHistory":
         """Return the history with the reader's own verdicts alone; what was spent stays counted."""
         rounds = (tuple(v for v in verdicts if v.by_reader) for verdicts in self.rounds)

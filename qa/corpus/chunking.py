@@ -16,7 +16,7 @@ from qa.corpus.words import content_word_spans
 
 # Goes up by one with every change after which the same abstract might be cut into other chunks or
 # sentences: here, in the sentence splitter, or in the stop words.
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 
 # Word pieces in a chunk at most. MiniLM's sentence model takes 256, two of them marks.
 CHUNK_TOKENS = 254

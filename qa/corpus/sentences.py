@@ -63,6 +63,7 @@ _BREAK = re.compile(
     rf"""(?=[\n.!?{_WIDE_STOP}])(?:  # fast: most characters fail here
       (?P<paragraph>\n[^\S\n]*\n\s*|\n(?=\s*(?:[-*]|\d{{1,2}}[.)])\s))
     | (?P<wide>{_WIDE_STOP}+[)\"']*)
+    | (?P<joined>(?:(?<=[a-z]{{4}})|(?<=[\d)%]))\.;(?=\s+[A-Z]))  # parts of a structured abstract
     | (?P<stop>[.!?]+)(?P<close>{_CLOSERS})(?=\s|$|(?<=>))
     | (?P<glued>(?<=[a-z]{{4}})\.(?=(?:The|This|These|We|Our|In|It|However|To|Codes?)\b)))""",
     re.VERBOSE,
@@ -114,7 +115,7 @@ def _boundaries(text: str) -> Iterator[int]:
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str], closed: dict[int, int]) -> bool:
-    if match["paragraph"] is not None or match["wide"] is not None:
+    if any(match[kind] is not None for kind in ("paragraph", "wide", "joined")):
         return True
     if match["glued"] is not None:  # "platforms.Code is", but not "tf.keras.In"
         before = text[max(start, match.start() - 40) : match.start()]

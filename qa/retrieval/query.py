@@ -62,7 +62,8 @@ _ASKING_FOR_WORK = re.compile(
 _NUMBER_ASKED = re.compile(
     r"\b(?:how (?:many|much|long|short|far|fast|deep|large|big|small|often|high|low)"
     r"|what (?:\w+ ){0,2}?(?:share|fraction|percentage|proportion|number|rate|ratio|score|error"
-    r"|accuracy|speed-?up|factor|size|value|average)|by what factor)\b",
+    r"|accuracy|speed-?up|factor|size|value|average|mean|median|prevalence|incidence|dose)"
+    r"|by what factor)\b",
     re.IGNORECASE,
 )
 

@@ -192,3 +192,22 @@ def test_a_model_that_says_yes_to_all_may_judge_by_its_probabilities(server, qa)
     assert len(found) < 40
     assert all(paper["evidence"] for paper in answer["papers"])
     assert "its probabilities count" in qa("status").stdout
+
+
+class DecliningModel(YesNoModel):
+    """Judges like its base, and writes that the corpus does not say."""
+
+    def __call__(self, body):
+        if body.get("stream"):
+            return "NOT IN CORPUS: the abstracts do not say."
+        return super().__call__(body)
+
+
+def test_a_small_model_that_declines_does_not_overrule_its_own_judgements(server, qa):
+    server.model = DecliningModel()
+    _, answer = asked(qa, QUESTION)
+    assert answer["outcome"] == "answered"
+    assert kinds(answer) == ["writer_replaced"]
+    assert "its own judgements speak for these papers" in answer["warnings"][0]["detail"]
+    assert "“" in answer["answer"]
+    assert answer["papers"]

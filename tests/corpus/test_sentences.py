@@ -167,3 +167,12 @@ def test_sentences_hold_every_character_once_in_order(text: str) -> None:
 
 def test_sentences_are_data() -> None:
     assert split_sentences(" Yes. ") == (Sentence(1, "Yes.", 1, 5),)
+
+
+def test_parts_of_a_structured_abstract_may_be_joined_by_semicolons():
+    text = "Most events were mild.; It was 5 mg (n=3).; Others (Smith et al.; Jones) agree."
+    assert [sentence.text for sentence in split_sentences(text)] == [
+        "Most events were mild.;",
+        "It was 5 mg (n=3).;",
+        "Others (Smith et al.; Jones) agree.",
+    ]

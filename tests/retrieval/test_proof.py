@@ -56,3 +56,14 @@ def test_where_no_sentence_is_near_nothing_is_quoted():
 
 def test_no_sentences_have_no_proof():
     assert best_sentences(SET, [], []) == ()
+
+
+def test_what_authors_did_counts_for_a_set_and_what_they_found_for_a_fact():
+    aim, result = "This paper presents a rule for moss.", "Moss grows by a third more."
+    assert first("Which papers study moss?", result, aim) == aim
+    assert first("Does moss grow more with a rule?", aim, result) == result
+
+
+def test_a_definition_is_background():
+    definition = "Moss is a plant that grows in damp and shady places."
+    assert first(SET, "An opening.", definition, "Rules for moss change over time.") != definition
