@@ -20,7 +20,6 @@ from qa.library.library import NO_LIMITS, AskOptions, EventListener, Library, ig
 from qa.library.waiting import blocking
 from qa.llm.messages import Chat
 from qa.llm.prompts import load_prompt
-from qa.retrieval.query import checked_question
 
 NOT_FILLED = "So it fills no table; --trust-judge has it filled all the same."
 PROMPTS = ("table.system", "table.user")
@@ -140,8 +139,8 @@ def expected_table(  # noqa: PLR0913 - each is a setting of its own
     if papers:
         ids = [entry.id for entry in given(library, papers)]
     else:
-        asked = checked_question(question or "")
-        ranking = library.retriever(filters).rank_unjudged(asked).ranking
+        asked = library.understood(question or "", filters)
+        ranking = library.retriever(asked.filters).rank_unjudged(asked.question).ranking
         ids = list(ranking.ids[: ranking.listed])
     filler = _filler(library, library.chat(), cached=cached, on_event=ignore_event)
     return filler.expected(wanted, library.generation.papers(ids))

@@ -213,6 +213,21 @@ def test_what_a_table_costs_is_said_without_asking(server, qa, ids_file):
     assert "asks the model nothing" in again
 
 
+def test_a_year_in_the_question_limits_what_a_table_would_cost(server, qa, environment, tmp_path):
+    library = tmp_path / "library.bib"
+    library.write_text(
+        "@article{a, title={Pruning networks}, year={2021}, abstract={We prune networks.}}\n"
+        "@article{b, title={Growing networks}, year={2023}, abstract={We grow networks.}}\n",
+        encoding="utf-8",
+    )
+    environment.delenv("QA_STORE")
+    options = ("-c", "Data set", "--dry-run", "--corpus", library)
+    some = qa("table", "which papers are about networks in 2023?", *options)
+    both = qa("table", "which papers are about networks?", *options)
+    assert "Filling the rows of 1 paper is" in some.stdout
+    assert "Filling the rows of 2 papers is" in both.stdout
+
+
 def test_before_many_papers_the_cost_is_said(server, qa, tmp_path):
     papers = json.loads(qa("papers", "--json").stdout)["papers"]
     many = tmp_path / "many.txt"
