@@ -15,7 +15,8 @@ from qa.answering.evaluate import (
     load_questions,
     load_result,
 )
-from qa.corpus.papers import title_key
+from qa.corpus.papers import Record, title_key
+from qa.corpus.readers.corpus import read_corpus
 
 KEYS = [title_key(paper.title) for paper in papers(200)]
 
@@ -135,3 +136,14 @@ def test_comparison_names_the_questions_that_changed(seeds, qa, tmp_path):
 
 def test_changes_leave_out_questions_that_only_one_result_has():
     assert changes({"questions": [{"id": "x", "f1": 1.0, "abstained": False}]}, []) == []
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted((paths.ROOT / "benchmarks/questions").glob("*.jsonl")),
+    ids=lambda path: path.name,
+)
+def test_the_labels_of_the_benchmarks_name_bundled_papers(file):
+    entries = read_corpus(paths.ROOT / "seeds").records()
+    titles = [entry.title for entry in entries if isinstance(entry, Record)]
+    check_labels(load_questions(file), titles)
