@@ -143,7 +143,7 @@ def test_changes_leave_out_questions_that_only_one_result_has():
     sorted((paths.ROOT / "benchmarks/questions").glob("*.jsonl")),
     ids=lambda path: path.name,
 )
-def test_the_labels_of_the_benchmarks_name_bundled_papers(file):
+def test_the_labels_of_the_benchmarks_name_bundled_papers(name):
     entries = read_corpus(paths.ROOT / "seeds").records()
     titles = [entry.title for entry in entries if isinstance(entry, Record)]
-    check_labels(load_questions(file), titles)
+    check_labels(load_questions(paths.ROOT / "benchmarks/questions" / name), titles)
