@@ -19,29 +19,30 @@ LIKE_THE_BEST = 0.5  # share of "yes" among them from which the judge is not bel
 class CheckedJudge:
     """Judges the papers of one question as the entrance test found best for the model.
 
-    `examine` returns the test's result, `choose` the judge that goes with it, `distant` papers from
-    far down the question's ranking: none where the corpus is too small to tell.
+    `examine` returns the test's result, `choose` the judge that goes with it and one that does not
+    look at ranking scores, `distant` papers from far down the question's ranking: none where the
+    corpus is too small to tell.
     """
 
     def __init__(
         self,
         name: str,
         examine: Callable[[], Awaitable[Examined]],
-        choose: Callable[[TestResult], Judge],
+        choose: Callable[[TestResult], tuple[Judge, Judge]],
         distant: Callable[[str], Sequence[Paper]],
     ) -> None:
         self._name = name
         self._examine = examine
         self._choose = choose
         self._distant = distant
-        self._judge: Judge | None = None
+        self._judges: tuple[Judge, Judge] | None = None
         self._read = self._yes = 0
         self._watched = True  # until papers from far down have cleared it
 
     async def judge(self, question: str, papers: Sequence[Paper]) -> Judged:
         """Return a verdict for each paper, or in `unfit` why the model is not believed."""
         spent = Usage()
-        if self._judge is None:
+        if self._judges is None:
             examined = await self._examine()
             spent, result = examined.usage, examined.result
             if result is None:
@@ -49,13 +50,17 @@ class CheckedJudge:
                 return Judged(unjudged, spent, failure=examined.failure)
             if why := unfit_text(self._name, result):
                 return Judged((), spent, unfit=why)
-            self._judge = self._choose(result)
-        judged = await self._judge.judge(question, papers)
-        unfit, more = await self._doubt(question, judged, self._judge)
+            self._judges = self._choose(result)
+        judge, without_scores = self._judges
+        judged = await judge.judge(question, papers)
+        unfit, more = await self._doubt(question, judged, without_scores)
         return replace(judged, usage=spent + judged.usage + more, unfit=unfit)
 
     async def _doubt(self, question: str, judged: Judged, judge: Judge) -> tuple[str | None, Usage]:
-        """Return why the model is not believed any more, None if it is; and what this took."""
+        """Return why the model is not believed any more, None if it is; and what this took.
+
+        `judge` must not look at ranking scores: the low ones far down would say "no" in its place.
+        """
         self._read += sum(verdict.relevance is not None for verdict in judged.verdicts)
         self._yes += sum(verdict.qualifies for verdict in judged.verdicts)
         if not self._watched or not says_yes_to_all(self._yes, self._read):

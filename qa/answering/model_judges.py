@@ -85,14 +85,17 @@ class ModelJudges:
         # The scores of the answer without a judge, by which it lists papers.
         rank = cache(self.retriever.rank_unjudged)
 
-        def choose(result: TestResult) -> Judge:
+        def choose(result: TestResult) -> tuple[Judge, Judge]:
             if result.way is Way.VERDICTS:
-                return self.trusted()
-            return self._probabilities(
+                return self.trusted(), self.trusted()
+            by_scores = self._probabilities(
                 result.calibration,
                 lambda question, paper_id: rank(question).score(paper_id),
                 self.path,
                 self._show_judging,
+            )
+            return by_scores, self._probabilities(
+                result.calibration, lambda _, __: TYPICAL_SCORE, self.path, _ignore
             )
 
         def distant(question: str) -> Sequence[Paper]:

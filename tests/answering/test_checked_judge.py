@@ -17,7 +17,7 @@ def checked(judge, result=FIT, *, far=FAR, failure=None):
     async def examine():
         return Examined(result, Usage(calls=8), failure)
 
-    return CheckedJudge("small", examine, lambda _: judge, lambda _: far)
+    return CheckedJudge("small", examine, lambda _: (judge, judge), lambda _: far)
 
 
 def rounds(judge, *sizes):

@@ -168,6 +168,8 @@ def test_a_server_that_fails_in_the_test_is_no_verdict_on_the_model(server, qa):
 class YesNoModel(LabelModel):
     """Says yes to all in JSON, and gives what answers a higher probability of "Yes"."""
 
+    of_right, of_wrong = (-0.1, -2.5), (-1.0, -0.5)  # logarithms for Yes and No
+
     def __call__(self, body):
         if not body.get("logprobs"):
             return Judging(always_yes)(body)
@@ -175,10 +177,13 @@ class YesNoModel(LabelModel):
         question = re.search(r"^Question: (.*)$", prompt, re.MULTILINE)[1]
         title = re.search(r"^Title: (.*)$", prompt, re.MULTILINE)[1]
         relevant = labelled().get(question, {}).get("relevant", [ANSWERING.get(question)])
-        yes, no = (-0.1, -2.5) if title in relevant else (-1.0, -0.5)
+        yes, no = self.logarithms(question, title in relevant)
         top = [{"token": "Yes", "logprob": yes}, {"token": "No", "logprob": no}]
         logprobs = {"content": [{**top[0], "top_logprobs": top}]}
         return Reply("Yes", finish="length", logprobs=logprobs)
+
+    def logarithms(self, _question, is_right):
+        return self.of_right if is_right else self.of_wrong
 
 
 def test_a_model_that_says_yes_to_all_may_judge_by_its_probabilities(server, qa):
@@ -211,3 +216,19 @@ def test_a_small_model_that_declines_does_not_overrule_its_own_judgements(server
     assert "its own judgements speak for these papers" in answer["warnings"][0]["detail"]
     assert "“" in answer["answer"]
     assert answer["papers"]
+
+
+class SubjectModel(YesNoModel):
+    """Passes the test, and gives every paper of the corpus the same probability."""
+
+    def logarithms(self, question, is_right):
+        return super().logarithms(question, is_right) if question in ANSWERING else (-0.2, -1.7)
+
+
+def test_probabilities_that_are_alike_far_down_are_not_believed(server, qa):
+    """The low scores of papers from far down must not say "no" in the model's place."""
+    server.model = SubjectModel()
+    _, answer = asked(qa, QUESTION)
+    assert kinds(answer) == ["unreliable_judge"]
+    assert "also to 8 of 8 ranked far down" in answer["warnings"][0]["detail"]
+    assert answer["outcome"] == "nearest"
