@@ -62,10 +62,10 @@ _AIM = re.compile(
     \b(?:we|the\ authors?
          |(?:this|the\ present|our)\ (?:paper|work|study|article|thesis|research))\s+
        (?:\w+ly\s+|(?:also|first|further|then|therefore)\s+)?
-       (?:aim|analy[sz]|appl[iy]|assess|build|built|compar|conduct|demonstrat|deriv|describe|describing|design
-         |develop|establish|evaluat|examine|examining|explor|extend|find|found|formulat|identif|introduc
-         |investigat|mak|measur|offer|present|propos|prov|provide|providing|report|review|show|stud(?:y|ies|ied)
-         |suggest|survey|test|use)\w*
+       (?:aim|analy[sz]|appl[iy]|assess|build|built|compar|conduct|demonstrat|deriv|describe
+         |describing|design|develop|establish|evaluat|examine|examining|explor|extend|find|found
+         |formulat|identif|introduc|investigat|mak|measur|offer|present|propos|prov|provide
+         |providing|report|review|show|stud(?:y|ies|ied)|suggest|survey|test|use)\w*
     | \b(?:aims?|objectives?|goals?|purpose)\ (?:of\ (?:this|our|the)\b.{0,30}?)?
        (?:is|are|was|were)\b
     | \bour\ (?:approach|experiments|findings|framework|method|results|study)\b
