@@ -126,8 +126,9 @@ def simulated(program: Path, papers: Sequence[Paper], question: Question, seed: 
                 rows.writerow([paper.title, paper.abstract, label])
         priors = ["--n-prior-included", "1", "--n-prior-excluded", "1", "--prior-seed", str(seed)]
         ends = ["--n-query", "10", "--n-stop", "-1", "--seed", str(seed), "-o", str(project)]
-        command = [str(program), "simulate", str(data), *priors, *ends]
-        subprocess.run(command, check=True, capture_output=True)
+        command = [str(program.absolute()), "simulate", str(data), *priors, *ends]
+        # It leaves a cache in the folder that it runs in.
+        subprocess.run(command, check=True, capture_output=True, cwd=name)
         with zipfile.ZipFile(project) as archive:
             results = next(n for n in archive.namelist() if n.endswith("results.db"))
             archive.extract(results, name)
