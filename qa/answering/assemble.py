@@ -57,14 +57,8 @@ def papers_by_verdict(
     chosen = {verdict.paper_id: verdict for verdict in reading if verdict.qualifies}
 
     def place(paper_id: str) -> tuple[bool, bool, float, float]:
-        verdict, score = chosen[paper_id], search.asked_score(paper_id)
-        certainty = verdict.certainty
-        return (
-            verdict.relevance != Relevance.YES,
-            certainty is not None,
-            -(certainty or 0.0),
-            -score,
-        )
+        is_partly, sure = chosen[paper_id].relevance != Relevance.YES, chosen[paper_id].certainty
+        return is_partly, sure is not None, -(sure or 0.0), -search.asked_score(paper_id)
 
     ids = sorted(chosen, key=place)
     return tuple(

@@ -87,7 +87,7 @@ class ModelJudges:
 
         def choose(result: TestResult) -> tuple[Judge, Judge]:
             if result.way is Way.VERDICTS:
-                return self.trusted(), self.trusted()
+                return (self.trusted(),) * 2
             by_scores = self._probabilities(
                 result.calibration,
                 lambda question, paper_id: rank(question).score(paper_id),

@@ -11,7 +11,7 @@ corpora; near them results change little.
 # ruff: noqa: RUF001 (patterns contain a multiplication sign)
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -122,7 +122,8 @@ def best_sentences(
         for text, cosine, share in zip(sentences, cosines, shares, strict=True)
     ]
     scores = np.asarray(cosines, dtype=np.float64) + WORDS * np.asarray(shares)
-    scores = scores + [_bonus(question, text) for text in sentences]
+    bonus = _bonus_for(question)
+    scores = scores + [bonus(text) for text in sentences]
     scores[:1] -= BACKGROUND
     return tuple(place for place in best_first(scores) if usable[place])[:count]
 
@@ -134,18 +135,26 @@ def is_about_the_work(sentence: str, *, release_asked: bool = False) -> bool:
     return release_asked or _RELEASE.search(sentence) is None or len(sentence) > 250
 
 
-def _bonus(question: str, sentence: str) -> float:
-    """Return what speaks for or against a sentence besides its nearness to the question."""
-    own, result = bool(_OWN.search(sentence)), bool(_RESULT.search(sentence))
-    defines = not own and not result and _DEFINITION.match(sentence) is not None
-    bonus = -BACKGROUND * (defines or _OTHERS.search(sentence) is not None)
-    if asks_for_number(question):
-        units = (unit for asked, unit in _UNITS if re.search(asked, question, re.IGNORECASE))
-        in_unit = any(re.search(unit, sentence, re.IGNORECASE) for unit in units)
-        return bonus + RESULT * result + FIGURE * bool(_FIGURE.search(sentence)) + UNIT * in_unit
-    bonus += OWN * own
-    if _RELEASE_ASKED.search(question) and _RELEASE.search(sentence):
-        return bonus + RELEASE
-    if form_of(question) == QuestionForm.SET:
-        return bonus + RESULT / 2 * result + AIM * bool(_AIM.search(sentence))
-    return bonus + RESULT * result
+def _bonus_for(question: str) -> Callable[[str], float]:
+    """Return what tells how much speaks for a sentence besides its nearness to the question."""
+    number, release = asks_for_number(question), _RELEASE_ASKED.search(question) is not None
+    is_set = form_of(question) == QuestionForm.SET
+    units = [unit for asked, unit in _UNITS if re.search(asked, question, re.IGNORECASE)]
+
+    def bonus(sentence: str) -> float:
+        own, result = bool(_OWN.search(sentence)), bool(_RESULT.search(sentence))
+        defines = not own and not result and _DEFINITION.match(sentence) is not None
+        worth = -BACKGROUND * (defines or _OTHERS.search(sentence) is not None)
+        if number:
+            in_unit = any(re.search(unit, sentence, re.IGNORECASE) for unit in units)
+            return (
+                worth + RESULT * result + FIGURE * bool(_FIGURE.search(sentence)) + UNIT * in_unit
+            )
+        worth += OWN * own
+        if release and _RELEASE.search(sentence):
+            return worth + RELEASE
+        if is_set:
+            return worth + RESULT / 2 * result + AIM * bool(_AIM.search(sentence))
+        return worth + RESULT * result
+
+    return bonus
